@@ -1,0 +1,1 @@
+"""The exported model against the original it was made from."""

@@ -1,0 +1,64 @@
+"""The command genre-bench."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genre_infer import __version__
+from genre_infer.commands import CommandGroup, needs_extra
+from genre_train.options import FORCE, POSTERS, SPLIT, TABLE, refuse_existing
+
+
+@click.group(cls=CommandGroup)
+@click.version_option(__version__, prog_name="genre-bench")
+def main() -> None:
+    """Compare exported models with the original: the checkpoint in float32, in PyTorch."""
+
+
+def _shared(command: Any) -> Any:
+    """The arguments and options of both commands; those about posters are genre-train's own."""
+    models = click.argument(
+        "models", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    )
+    checkpoint = click.option(
+        "--checkpoint",
+        required=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="The checkpoint folder that the models were exported from.",
+    )
+    devices = click.option(
+        "--device",
+        "devices",
+        multiple=True,
+        type=click.Choice(["cpu", "openvino", "cuda"]),
+        help="Run the models here; may be repeated. Default: every device that is there.",
+    )
+    csv_file = click.option(
+        "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here."
+    )
+    for option in reversed([models, checkpoint, TABLE, POSTERS, SPLIT, devices, csv_file, FORCE]):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_shared
+def accuracy(force: bool, **options: Any) -> None:
+    """Measure MODELS (default: the packaged one) and the original on a split, per domain, beside
+    four constant baselines."""
+    refuse_existing(force, options["csv_file"])
+    with needs_extra("bench"):
+        from .run import run_accuracy
+    run_accuracy(**options)
+
+
+@main.command()
+@_shared
+def parity(force: bool, **options: Any) -> None:
+    """Measure how far MODELS (default: the packaged one) are from the original, from file to
+    probability, on every device."""
+    refuse_existing(force, options["csv_file"])
+    with needs_extra("bench"):
+        from .run import run_parity
+    run_parity(**options)

@@ -1,0 +1,136 @@
+"""Remakes the generated parts of the documents: help texts, an example, tables of figures.
+
+python docs/remake.py           write them
+python docs/remake.py --check   exit with 1 if one is out of date
+"""
+
+import contextlib
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results"
+BLOCK = re.compile(r"(<!-- (\w+): (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def help_text(name: str) -> str:
+    """The --help of a command, as 'genre-infer classify', 80 columns wide."""
+    from genre_bench.cli import main as bench
+    from genre_export.cli import main as export
+    from genre_infer.cli import main as infer
+    from genre_train.cli import main as train
+
+    groups = {"genre-infer": infer, "genre-export": export, "genre-train": train}
+    groups["genre-bench"] = bench
+    program, _, subcommand = name.partition(" ")
+    command: click.Command = groups[program]
+    context = click.Context(command, info_name=program, terminal_width=80)
+    if subcommand:
+        command = groups[program].commands[subcommand]
+        context = click.Context(command, parent=context, info_name=subcommand, terminal_width=80)
+    return f"```text\n{command.get_help(context)}\n```\n"
+
+
+def example(_: str) -> str:
+    """The first two rows of the README's example."""
+    from genre_infer.cli import main
+
+    out = io.StringIO()
+    paths = ["samples/the-hollow-house.jpg", "samples/oh-no-gerald.png"]
+    with (
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.suppress(SystemExit),
+    ):
+        main([*paths, "--device", "cpu", "--format", "jsonl", "--top", "2"])
+    return "```json\n" + "".join(f"{line[:90]}\n" for line in out.getvalue().splitlines()) + "```\n"
+
+
+def figures(name: str) -> str:
+    """A table from the stored figures of genre-bench, with where they come from. Pooled figures are
+    never in it; 'accuracy, mean of domains' takes the rows of that domain alone."""
+    name, _, domain = name.partition(", ")
+    columns = {key: title for key, title in COLUMNS[name].items() if not domain or key != "domain"}
+    with (RESULTS / f"{name}.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("domain") != "pooled"]
+    rows = [row for row in rows if not domain or row["domain"] == domain]
+    lines = [" | ".join(columns.values()), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(shown(row[key]) for key in columns) for row in rows]
+    origin = {(r["processor"], r["date"], r["commit"]) for r in rows}
+    notes = [f"`genre-bench {name}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
+    return "\n" + "".join(f"| {line} |\n" for line in lines) + "\n" + "\n".join(notes) + "\n\n"
+
+
+def shown(cell: str) -> str:
+    """A figure with three digits, or a text as it is."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return cell
+    return cell if value == int(value) else f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.1g}"
+
+
+COLUMNS = {
+    "accuracy": {
+        "system": "system",
+        "domain": "domain",
+        "macro_ap": "macro AP",
+        "macro_auc": "macro AUC",
+        "macro_f1": "macro F1",
+        "micro_f1": "micro F1",
+        "accuracy_multi": "accuracy_multi (degenerate)",
+    },
+    "parity": {
+        "system": "file, provider",
+        "largest": "largest difference",
+        "percentile_99": "99th percentile",
+        "labels_agree": "labels agree",
+        "named_labels_kept": "named labels kept",
+        "first_genre_kept": "first genre kept",
+        "macro_ap_change_kaggle": "change of macro AP, kaggle",
+        "macro_ap_change_kgp": "change, kgp",
+    },
+}
+
+MAKERS: dict[str, Callable[[str], str]] = {
+    "help": help_text,
+    "example": example,
+    "figures": figures,
+}
+
+
+def remade(text: str) -> str:
+    """A document with its generated blocks made anew."""
+    return BLOCK.sub(lambda m: m[1] + MAKERS[m[2]](m[3]) + m[4], text)
+
+
+def wanted() -> Iterator[tuple[Path, str]]:
+    """Every document with its text as it should be."""
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        yield path, remade(path.read_text("utf-8"))
+    card = remade((ROOT / "MODEL_CARD.md").read_text("utf-8"))
+    yield ROOT / "runtime" / "genre_infer" / "model" / "README.md", card  # beside the model
+
+
+def main() -> int:
+    """Write the documents, or with --check say which are out of date. Returns the exit status."""
+    stale = 0
+    for path, new in wanted():
+        if path.exists() and path.read_text("utf-8") == new:
+            continue
+        stale += 1
+        print(f"{path.relative_to(ROOT)} {'is out of date' if '--check' in sys.argv else 'remade'}")
+        if "--check" not in sys.argv:
+            path.write_text(new, "utf-8")
+    return int(stale > 0 and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

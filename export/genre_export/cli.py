@@ -1,0 +1,74 @@
+"""The command genre-export."""
+
+from pathlib import Path
+
+import click
+
+from genre_infer import __version__
+from genre_infer.commands import CommandGroup, needs_extra
+
+
+@click.group(cls=CommandGroup, default="model")
+@click.version_option(__version__, prog_name="genre-export")
+def main() -> None:
+    """Turn a checkpoint into one ONNX file: raw RGB pixels in, genre probabilities out."""
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="ONNX file to write.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="float16 suits GPUs, int8 processors.",
+)
+@click.option(
+    "--posters",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder the checkpoint was trained on: its posters calibrate int8, give the "
+    "thresholds, and are compared. Without it drawn pictures are compared.",
+)
+@click.option(
+    "--calibration",
+    "method",
+    type=click.Choice(["minmax", "percentile", "entropy"]),
+    default="percentile",
+    show_default=True,
+    help="How int8's ranges are found.",
+)
+@click.option(
+    "--licence",
+    "licences",
+    type=(str, str),
+    multiple=True,
+    metavar="WHAT LICENCE",
+    help="A licence for the metadata, e.g. backbone CC0-1.0. May be repeated.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+def model(
+    checkpoint: Path,
+    output: Path,
+    precision: str,
+    posters: Path | None,
+    method: str,
+    licences: tuple[tuple[str, str], ...],
+    force: bool,
+) -> None:
+    """Export CHECKPOINT, a folder written by genre-train fit.
+
+    The file is compared with the PyTorch model before it is kept: a file that does not answer as
+    the checkpoint does is not written.
+    """
+    if output.exists() and not force:
+        raise click.UsageError(f"{output} exists; --force replaces it.")
+    with needs_extra("export"):
+        from .model import export_model
+    export_model(checkpoint, output, precision, posters, method, licences)

@@ -1,0 +1,234 @@
+"""The command genre-infer."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__, packaged
+from .commands import CommandGroup
+
+if TYPE_CHECKING:
+    from .classifier import Classifier
+    from .discover import Discovery
+    from .results import Result
+    from .rows import Output
+
+
+class Finite(click.FloatRange):
+    """A number in a range; not a number is in none."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Refuse nan, which click's own comparison lets through."""
+        number: float = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
+MODEL = click.option(
+    "--model",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A model made by genre-export, in place of the packaged one.",
+)
+
+
+@click.group(cls=CommandGroup, default="classify")
+@click.version_option(
+    __version__,
+    prog_name="genre-infer",
+    message=f"%(prog)s %(version)s, model {packaged.NAME} {packaged.VERSION}",
+)
+def main() -> None:
+    """Name the genres of film posters.
+
+    genre-infer PATH… is short for genre-infer classify PATH….
+    """
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl", "csv"]),
+    help="Default: table on a terminal, else jsonl.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write rows to a file; it appears when it is complete.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing output file.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
+    default="auto",
+    show_default=True,
+    help="auto: the first that runs of CUDA, OpenVINO and onnxruntime's CPU. One that is named and "
+    "not there is an error.",
+)
+@MODEL
+@click.option(
+    "--mode",
+    default="balanced",
+    show_default=True,
+    help="Operating point: which thresholds of the model apply.",
+)
+@click.option(
+    "--threshold",
+    type=Finite(0, 1),
+    help="One probability in place of every genre's own threshold.",
+)
+@click.option("--top", type=click.IntRange(1), help="At most this many genres a poster.")
+@click.option("--batch-size", type=click.IntRange(1, 1024), default=8, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Cores to use; default: all allowed.")
+@click.option(
+    "--timeout",
+    type=Finite(min=0, max=1_000_000, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds for reading and decoding one poster.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=64_000_000,
+    show_default=True,
+    help="Larger pictures are not decoded.",
+)
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(1),
+    default=64 * 1024 * 1024,
+    show_default=True,
+    help="Larger files are not read.",
+)
+def classify(
+    paths: tuple[str, ...],
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    device: str,
+    max_pixels: int,
+    max_bytes: int,
+    **options: Any,
+) -> None:
+    """Classify posters: files, folders (searched recursively), or - for a list on stdin.
+
+    One row per poster, in input order. Exit status: 0 all posters ok, 1 some failed or none was
+    found, 2 wrong usage, 3 model or device, 130 Ctrl-C.
+    """
+    from .classifier import Classifier
+    from .discover import Discovery
+    from .posters import Limits
+    from .rows import Output, OutputError
+
+    if output and not output.parent.is_dir():
+        raise click.UsageError(f"The folder {output.parent} for --output is not there.")
+    limits = Limits(pixels=max_pixels, bytes=max_bytes)
+    with Classifier(options.pop("model"), device=device, limits=limits, **options) as classifier:
+        posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
+        try:
+            destination = Output(output, force=force)
+        except OutputError as error:
+            raise click.UsageError(str(error)) from None
+        terminal = output is None and sys.stdout.isatty()
+        _quiet_pillow()
+        sys.exit(_run(classifier, posters, destination, form or ("table" if terminal else "jsonl")))
+
+
+def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form: str) -> int:
+    """Write all rows and the summary. Returns the exit status."""
+    from .rows import make_writer
+
+    writer = make_writer(form, output.stream, classifier.genres)
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    try:
+        for result in _with_progress(classifier, posters, output):
+            writer.write(result)
+            counts[result.status] += 1
+        output.finish()
+    except BaseException:  # also Ctrl-C: what is done stays written
+        output.stop()
+        if output.partial:
+            click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
+        raise
+    _summary(classifier, posters, counts, time.monotonic() - started)
+    return 0 if counts["ok"] == counts.total() > 0 else 1
+
+
+def _with_progress(
+    classifier: "Classifier", posters: "Discovery", output: "Output"
+) -> Iterator["Result"]:
+    from .progress import progress
+
+    results = classifier.classify_many(posters)
+    if output.path is None and sys.stdout.isatty():  # the rows themselves show the progress
+        return results
+    return progress(results, None, "Posters")
+
+
+def _summary(
+    classifier: "Classifier", posters: "Discovery", counts: Counter[str], seconds: float
+) -> None:
+    total = counts.total()
+    parts = [f"{total} poster{'s' * (total != 1)}" if total else "No posters found"]
+    parts += [f"{count} {status}" for status, count in counts.most_common() if status != "ok"]
+    if posters.others:
+        parts.append(f"{posters.others} other files skipped")
+    parts.append(f"{seconds:.1f} s on {classifier.provider}")
+    click.echo("; ".join(parts) + ".", err=True)
+    for sentence in classifier.skipped:
+        click.echo(f"Not used: {sentence}", err=True)
+
+
+def _quiet_pillow() -> None:
+    """Pillow warns on stderr of large pictures and odd EXIF; here these are rows."""
+    import logging
+    import warnings
+
+    warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("PIL").setLevel(logging.ERROR)
+
+
+@main.command()
+@click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The whole metadata as JSON.")
+def info(model: Path | None, as_json: bool) -> None:
+    """Show what MODEL, or the packaged model, says of itself. Nothing is run."""
+    import json
+
+    from .model_file import read_model
+    from .onnx_file import read_metadata
+
+    data, sha256 = read_model(model)
+    metadata = read_metadata(data)
+    document = {**metadata.to_document(), "sha256": sha256, "bytes": len(data)}
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+        return
+    click.echo(f"{metadata.name} {metadata.version}, {metadata.precision}")
+    click.echo(f"  sha256      {sha256}")
+    click.echo(f"  size        {len(data) / 1e6:.1f} MB")
+    click.echo(f"  input       any size, squished to {metadata.width}x{metadata.height}")
+    click.echo(f"  checkpoint  {metadata.checkpoint_sha256}")
+    for title, values in (("licences", metadata.licences), ("made with", metadata.created_with)):
+        click.echo(f"  {title}")
+        for key, value in values.items():
+            click.echo(f"    {key:16} {value}")
+    click.echo("  thresholds")
+    click.echo("    " + " ".join([f"{'':14}", *(f"{mode:>15}" for mode in metadata.thresholds)]))
+    for genre in metadata.genres:
+        cells = [_cell(row[genre]) for row in metadata.thresholds.values()]
+        click.echo("    " + " ".join([f"{genre:14}", *cells]))
+
+
+def _cell(threshold: float | None) -> str:
+    return f"{'never':>15}" if threshold is None else f"{threshold:15.3f}"

@@ -1,0 +1,75 @@
+"""From arguments to the posters' paths: files as named, folders searched, lists read from stdin."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from .posters import SUFFIXES
+
+
+class Discovery:
+    """Finds posters lazily, in order, and counts what it passes over.
+
+    A path that is named gets through whatever it is. A folder is searched recursively, in natural
+    order (poster-9 before poster-10), for files with a poster's suffix; hidden files and folders
+    are skipped. "-" reads one path a line from `stdin`.
+
+    others: files passed over so far for their suffix.
+    """
+
+    def __init__(self, paths: Iterable[str], stdin: BinaryIO | None = None) -> None:
+        self._paths, self._stdin = paths, stdin
+        self.others = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self._paths:
+            if path == "-" and self._stdin is not None:
+                for line in self._stdin:
+                    name = line.rstrip(b"\r\n")
+                    if name:
+                        yield from self._expand(os.fsdecode(name))
+            else:
+                yield from self._expand(path)
+
+    def _expand(self, path: str) -> Iterator[str]:
+        if os.path.isdir(path):
+            yield from self._search(path, ())
+        else:
+            yield path
+
+    def _search(self, folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+        try:
+            info = os.stat(folder)
+            identity = (info.st_dev, info.st_ino)
+            if identity in above:  # a link to a folder that we are in
+                return
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: natural_key(entry.name))
+        except OSError:
+            yield folder  # its row will say why it cannot be read
+            return
+        for entry in listed:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                yield from self._search(entry.path, (*above, identity))
+            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                yield entry.path
+            else:
+                self.others += 1
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or into a folder that may not be entered
+        return False
+
+
+def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sorts digits by their value and letters regardless of case."""
+    parts = re.split(r"(\d+)", name.casefold())
+    # isdecimal: \d and int() take all of Unicode's decimal digits
+    key = [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
+    return [(not digits, number, text) for digits, number, text in key], name

@@ -1,0 +1,1 @@
+"""Data: the packaged model and its card."""

@@ -1,0 +1,256 @@
+"""From a file's bytes to pixels: the one decoder that training, export and the runtime share."""
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .results import Status
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | Pixels
+
+# Only these of Pillow's decoders are ever called: each further one is more to attack.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"})
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_TIFF_PLACES = {273, 279, 324, 325}  # where strips and tiles lie, and how long they are
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused before it is decoded.
+
+    pixels: largest width x height. 64 million is a poster of 6,500 x 9,800.
+    bytes: largest file, in bytes.
+    """
+
+    pixels: int = 64_000_000
+    bytes: int = 64 * 1024 * 1024
+
+
+class PosterError(Exception):
+    """A poster that cannot be classified: its status and one sentence for its row."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status: Status = status
+
+
+def poster_pixels(source: Source, width: int, height: int, limits: Limits) -> Pixels:
+    """Decode a poster and squish it to the model's input size, as training did.
+
+    Returns uint8 [height, width, 3], RGB. Raises PosterError for a poster that cannot be used and
+    TypeError for a source of another type.
+    """
+    return squish(load_poster(source, limits), width, height)
+
+
+def squish(picture: Image.Image, width: int, height: int) -> Pixels:
+    """Resize to exactly width x height (the ratio is not kept) by Pillow's bilinear filter, which
+    averages when it shrinks. Takes an RGB picture; returns uint8 [height, width, 3]."""
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(picture)
+
+
+def load_poster(source: Source, limits: Limits | None = None) -> Image.Image:
+    """Open any source as an upright RGB picture; transparent parts become white.
+
+    Arrays are taken as uint8 [height, width, 3], RGB. Raises PosterError, or TypeError for a
+    source or an array of another kind.
+    """
+    limits = limits or Limits()
+    if isinstance(source, np.ndarray):
+        return _from_array(source, limits)
+    if isinstance(source, Image.Image):
+        _check_pixels(source.size, limits)
+        try:
+            source.load()
+            return _upright_rgb(source)
+        except Exception as error:  # it may be lazy still, and its file damaged
+            message = f"The picture is damaged: {_one_line(error)}."
+            raise PosterError("unreadable", message) from None
+    if isinstance(source, bytes | bytearray | memoryview):
+        _check_bytes(len(source), limits)
+        return _decode(bytes(source), limits)
+    if isinstance(source, str | os.PathLike):
+        return _decode(_read(Path(source), limits), limits)
+    raise TypeError(f"a poster is a path, bytes, a PIL image or a uint8 array, not {type(source)}")
+
+
+def _from_array(pixels: Pixels, limits: Limits) -> Image.Image:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise TypeError(
+            "a poster array is uint8 [height, width, 3] in RGB, "
+            f"not {pixels.dtype} {list(pixels.shape)}"
+        )
+    _check_pixels((pixels.shape[1], pixels.shape[0]), limits)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _read(path: Path, limits: Limits) -> bytes:
+    try:
+        with path.open("rb") as file:
+            info = os.fstat(file.fileno())
+            if stat.S_ISREG(info.st_mode):
+                _check_bytes(info.st_size, limits)
+                data = file.read()
+            else:  # a pipe: nobody knows yet how much will come
+                data = _read_up_to(file, limits.bytes + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise PosterError("not-found", "There is no such file.") from None
+    except PermissionError:
+        raise PosterError("permission-denied", "This user may not read the file.") from None
+    except IsADirectoryError:
+        raise PosterError("unreadable", "This is a folder, not a file.") from None
+    except ValueError:  # a NUL byte in the path
+        raise PosterError("not-found", "No file can have this name.") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise PosterError("not-found", f"The path leads nowhere: {error.strerror}.") from None
+        raise PosterError("unreadable", f"Reading failed: {error.strerror or error}.") from None
+    _check_bytes(len(data), limits)
+    return data
+
+
+def _read_up_to(file: BinaryIO, most: int) -> bytes:
+    data = bytearray()
+    while len(data) < most and (part := file.read(min(most - len(data), 1 << 20))):
+        data += part
+    return bytes(data)
+
+
+def _check_bytes(size: int, limits: Limits) -> None:
+    if size > limits.bytes:
+        raise PosterError(
+            "too-large", f"The file has more than {limits.bytes:,} bytes, the limit (--max-bytes)."
+        )
+
+
+def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise PosterError("unreadable", f"The picture is empty ({width}x{height}).")
+    if width * height > limits.pixels:
+        raise PosterError(
+            "too-large",
+            f"The picture has {width}x{height} pixels, over the limit of {limits.pixels:,} "
+            "(--max-pixels).",
+        )
+
+
+def _decode(data: bytes, limits: Limits) -> Image.Image:
+    if not data:
+        raise PosterError("not-an-image", "The file is empty.")
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            _check_pixels(picture.size, limits)
+            picture.load()
+            return _upright_rgb(picture)
+    except PosterError:
+        raise
+    except Image.DecompressionBombError:
+        raise PosterError("too-large", "The picture has more pixels than Pillow opens.") from None
+    # A damaged file makes decoders raise nearly anything (OSError, SyntaxError, struct.error,
+    # IndexError, MemoryError …), and one bad poster must not end a run.
+    except Exception as error:
+        if _ends_early(data):
+            raise PosterError("truncated", "The file ends before the picture does.") from None
+        if isinstance(error, UnidentifiedImageError):
+            raise PosterError(
+                "not-an-image", "The content is none of " + ", ".join(FORMATS) + "."
+            ) from None
+        raise PosterError("unreadable", f"The picture is damaged: {_one_line(error)}.") from None
+
+
+def _ends_early(data: bytes) -> bool:
+    """Whether a file that failed to decode lacks its end, by each format's own mark of it."""
+    tail = data[-64:]
+    if data.startswith(b"\xff\xd8"):
+        return b"\xff\xd9" not in tail
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in tail
+    if data.startswith(b"GIF8"):
+        return b";" not in tail[-2:]
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return len(data) < int.from_bytes(data[4:8], "little") + 8
+    if data.startswith(b"BM"):
+        return len(data) < int.from_bytes(data[2:6], "little")
+    if data[4:8] == b"ftyp":
+        return _boxes_end_early(data)
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return _tiff_ends_early(data)
+    return False
+
+
+def _tiff_ends_early(data: bytes) -> bool:
+    """Whether a TIFF's directory, or a strip or tile that it points to, lies past the end."""
+    order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
+    directory = int.from_bytes(data[4:8], order)
+    entries = int.from_bytes(data[directory : directory + 2], order)
+    if directory + 2 + 12 * entries > len(data):
+        return True
+    values: dict[int, list[int]] = {}
+    for start in range(directory + 2, directory + 2 + 12 * entries, 12):
+        tag, kind = (int.from_bytes(data[i : i + 2], order) for i in (start, start + 2))
+        count, size = int.from_bytes(data[start + 4 : start + 8], order), 2 if kind == 3 else 4
+        at = start + 8 if count * size <= 4 else int.from_bytes(data[start + 8 : start + 12], order)
+        if tag in _TIFF_PLACES and at + count * size <= len(data):
+            places = range(at, at + count * size, size)
+            values[tag] = [int.from_bytes(data[i : i + size], order) for i in places]
+    for offsets, lengths in ((273, 279), (324, 325)):
+        for offset, length in zip(values.get(offsets, []), values.get(lengths, []), strict=False):
+            if offset + length > len(data):
+                return True
+    return False
+
+
+def _boxes_end_early(data: bytes) -> bool:
+    position = 0
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        if size < 8:  # 0: to the end of the file; 1: a 64-bit size, not met in posters
+            return False
+        position += size
+    return position > len(data)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _upright_rgb(picture: Image.Image) -> Image.Image:
+    return _over_white(_upright(picture))
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        turned = picture.getexif().get(_ORIENTATION, 1) != 1
+        return ImageOps.exif_transpose(picture) if turned else picture
+    except Exception:  # broken EXIF is no reason to refuse a picture that can be seen
+        return picture
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if picture.mode.startswith("I;16"):
+        # 16-bit grey: Pillow's own conversion to 8 bits clips instead of scaling.
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("I", "F"):
+        raise ValueError("its pixels are numbers without a known range")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")

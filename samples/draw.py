@@ -1,0 +1,78 @@
+"""Draw the sample posters: shapes, gradients, blur and Pillow's built-in font, fixed seeds."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from canvas import Canvas
+from painters import (
+    animation,
+    comedy,
+    documentary,
+    drama,
+    horror,
+    musical,
+    noir,
+    romance,
+    scifi,
+    thriller,
+    war,
+    western,
+)
+from PIL import Image, ImageOps
+
+
+def clear(image: Image.Image) -> Image.Image:
+    """Take all white out into transparency, so that only laying it over white brings it back."""
+    pixels = np.asarray(image, dtype=np.float64)
+    alpha = 255 - pixels.min(axis=2, keepdims=True)
+    colour = 255 - (255 - pixels) * 255 / np.maximum(alpha, 1)
+    return Image.fromarray(np.concatenate([colour.round(), alpha], axis=2).astype(np.uint8))
+
+
+def whole(image: Image.Image) -> Image.Image:
+    """Leave a picture as it is."""
+    return image
+
+
+SMALL, MIDDLE, LARGE = (182, 268), (300, 450), (1200, 1800)
+TURNED = Image.Exif()
+TURNED[0x0112] = 6  # the orientation of a picture stored on its side, as phones do
+
+Painter = Callable[[Canvas], None]
+Step = Callable[[Image.Image], Image.Image]
+# File name: what paints it, its size, what is done to it last, and how it is saved.
+FILES: dict[str, tuple[Painter, tuple[int, int], Step, dict[str, Any]]] = {
+    "the-hollow-house.jpg": (horror, MIDDLE, whole, {"quality": 85}),
+    "last-water-at-dry-fork.jpg": (western, MIDDLE, lambda i: i.convert("CMYK"), {"quality": 80}),
+    "bobbo-and-bee.gif": (animation, MIDDLE, lambda i: i.quantize(128), {}),
+    "ninth-orbit.avif": (scifi, MIDDLE, whole, {"quality": 70, "max_threads": 1}),
+    "a-dame-called-midnight.jpg": (noir, SMALL, ImageOps.grayscale, {"quality": 85}),
+    "letters-from-the-pier.webp": (romance, MIDDLE, whole, {"quality": 80}),
+    "hill-219.jpg": (war, MIDDLE, lambda i: i.rotate(90, expand=True), {"exif": TURNED}),
+    "oh-no-gerald.png": (comedy, MIDDLE, clear, {"optimize": True}),
+    "the-quiet-ice.jpg": (documentary, SMALL, whole, {"quality": 85}),
+    "tunnel-nine.JPG": (thriller, SMALL, whole, {"quality": 85}),
+    "one-more-chorus.tif": (musical, SMALL, whole, {"compression": "tiff_lzw"}),
+    "a-window-in-march.jpg": (drama, LARGE, whole, {"quality": 75}),
+}
+
+
+def main() -> None:
+    """Draw every poster into a folder."""
+    parser = argparse.ArgumentParser(description="Draw the sample posters.")
+    here = Path(__file__).resolve().parent
+    parser.add_argument("folder", type=Path, nargs="?", default=here, help="default: the script's")
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (paint, size, step, options) in FILES.items():
+        canvas = Canvas(name)
+        paint(canvas)
+        step(canvas.image.resize(size, Image.Resampling.LANCZOS)).save(folder / name, **options)
+        print(f"{name}: {size[0]}x{size[1]}, {(folder / name).stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

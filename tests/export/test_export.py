@@ -1,0 +1,236 @@
+"""genre-export: files that answer as the checkpoint does, or no file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from genre_export import model as model_module
+from genre_export import verify
+from genre_export.checkpoint import Original, read_checkpoint
+from genre_export.cli import main
+from genre_export.drawn import drawn_posters
+from genre_export.graph import join
+from genre_infer import Classifier
+from genre_infer.onnx_file import read_metadata
+
+
+def export(checkpoint: Path, output: Path, *args: str) -> Result:
+    return CliRunner().invoke(main, [str(checkpoint), "-o", str(output), *args])
+
+
+@pytest.fixture(scope="module")
+def models(checkpoint: Path, collection: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for precision in ("float32", "float16", "int8"):
+        args = ("--precision", precision, "--posters", str(collection.posters))
+        done = export(checkpoint, folder / f"{precision}.onnx", *args)
+        assert done.exit_code == 0, done.stderr
+    return folder
+
+
+@torch.inference_mode()
+def expected(checkpoint: Path, posters: np.ndarray) -> np.ndarray:
+    answer: np.ndarray = Original(read_checkpoint(checkpoint))(torch.from_numpy(posters)).numpy()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("precision", "bound"), [("float32", 1e-5), ("float16", 5e-3), ("int8", 0.3)]
+)
+def test_the_file_answers_as_pytorch_does(
+    models: Path, checkpoint: Path, precision: str, bound: float
+) -> None:
+    posters = drawn_posters(20, 64, 96, seed=7)
+    with Classifier(models / f"{precision}.onnx", device="cpu") as classifier:
+        given = classifier.predict(posters)
+    difference = np.abs(given - expected(checkpoint, posters))
+    assert difference.max() < bound
+    assert difference.mean() < bound / 5
+    assert given.std() > 0.05  # the answers differ from poster to poster
+
+
+SIZES = [(48, 32), (1, 1), (97, 64), (96, 65), (300, 200), (960, 640), (1000, 77), (77, 1000)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_graph_resizes_as_pillow_does(models: Path, checkpoint: Path, size: tuple[int, int]):
+    noise = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    shrunk = np.stack(
+        [np.asarray(Image.fromarray(n).resize((64, 96), Image.Resampling.BILINEAR)) for n in noise]
+    )
+    session = onnxruntime.InferenceSession(models / "float32.onnx")
+    given = session.run(["probabilities"], {"image": noise})[0]
+    assert np.abs(given - expected(checkpoint, shrunk)).max() < 5e-3
+    levels = levels_of(models / "float32.onnx", noise)
+    assert np.abs(levels - shrunk).max() <= (1 if size > (96, 64) else 2)
+
+
+def levels_of(path: Path, images: np.ndarray) -> np.ndarray:
+    """The resized picture inside the graph, uint8-valued [N, height, width, 3]."""
+    model = onnx.load(path)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("levels", 1, None))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(["levels"], {"image": images})[0].transpose(0, 2, 3, 1)
+
+
+def test_input_size_passes_untouched(models: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 96, 64, 3), dtype=np.uint8)
+    assert np.array_equal(levels_of(models / "int8.onnx", noise), noise)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_the_file_alone_is_enough(models: Path, checkpoint: Path, precision: str) -> None:
+    data = (models / f"{precision}.onnx").read_bytes()
+    metadata = read_metadata(data)
+    document = json.loads((checkpoint / "checkpoint.json").read_text("utf-8"))
+    assert list(metadata.genres) == document["genres"]
+    assert (metadata.width, metadata.height) == (64, 96)
+    assert metadata.precision == precision
+    assert metadata.checkpoint_sha256 == document["weights"]["sha256"]
+    assert (metadata.name, metadata.version) == ("tiny", "0.9")
+    assert metadata.licences["code"] == "Apache-2.0"
+    assert set(metadata.thresholds) == {"balanced", "high-precision", "high-recall"}
+    assert "pillow" in metadata.created_with
+    assert metadata.details["parity"]["posters"] == 24
+    onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_the_bytes_tell_nothing_of_this_machine(
+    models: Path, checkpoint: Path, precision: str
+) -> None:
+    data = (models / f"{precision}.onnx").read_bytes()
+    private = [str(Path.home()), str(checkpoint.parent), str(models)]
+    host = os.uname().nodename
+    private += [host] if len(host) > 4 else []  # a short name is in any megabyte by chance
+    private += [str(Path(torch.__file__).parent), "site-packages", ".py", "Traceback"]
+    for text in private:
+        assert text.encode() not in data, text
+
+
+def test_a_second_export_is_the_same_to_the_byte(
+    models: Path, checkpoint: Path, collection: Any, tmp_path: Path
+) -> None:
+    args = ("--precision", "int8", "--posters", str(collection.posters))
+    assert export(checkpoint, tmp_path / "again.onnx", *args).exit_code == 0
+    assert (tmp_path / "again.onnx").read_bytes() == (models / "int8.onnx").read_bytes()
+
+
+def test_int8_weights_stay_within_seven_bits(models: Path) -> None:
+    """uint8 activations against weights of at most 64: a pair's sum fits 16 bits (2 x 255 x 64 =
+    32,640 < 32,768), so AVX2 without VNNI cannot saturate."""
+    model = onnx.load(models / "int8.onnx")
+    values = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    producers = {output: node for node in model.graph.node for output in node.output}
+    seen = 0
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            source = producers[node.input[1]]
+            assert source.op_type == "DequantizeLinear"
+            weights = values[source.input[0]]
+            assert weights.dtype == np.int8
+            assert np.abs(weights.astype(int)).max() <= 64
+            assert values[source.input[1]].size == weights.shape[0]  # one scale a channel
+            activation = producers[node.input[0]]
+            assert values[activation.input[2]].dtype == np.uint8
+            seen += 1
+    assert seen == 36
+
+
+def test_int8_needs_posters(checkpoint: Path, tmp_path: Path) -> None:
+    done = export(checkpoint, tmp_path / "x.onnx", "--precision", "int8")
+    assert done.exit_code == 3
+    assert "--posters" in done.stderr
+
+
+def test_without_posters_drawn_ones_are_compared(checkpoint: Path, tmp_path: Path) -> None:
+    done = export(checkpoint, tmp_path / "x.onnx")
+    assert done.exit_code == 0
+    assert "drawn" in done.stderr
+    document = json.loads((checkpoint / "checkpoint.json").read_text("utf-8"))
+    metadata = read_metadata((tmp_path / "x.onnx").read_bytes())
+    assert metadata.thresholds == document["thresholds"]
+
+
+@pytest.mark.parametrize(("precision", "factor"), [("float32", 1.01), ("int8", 3.0)])
+def test_a_file_that_answers_differently_is_not_kept(
+    checkpoint: Path,
+    collection: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    factor: float,
+) -> None:
+    """The normalisation is off: by a hundredth in float32, grossly in int8."""
+
+    def broken(*parts: onnx.ModelProto) -> onnx.ModelProto:
+        model = join(*parts)
+        for tensor in model.graph.initializer:
+            if tensor.name == "scale":
+                wrong = onnx.numpy_helper.to_array(tensor) * np.float32(factor)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(wrong, "scale"))
+        return model
+
+    monkeypatch.setattr(model_module, "join", broken)
+    args = ("--precision", precision, "--posters", str(collection.posters))
+    done = export(checkpoint, tmp_path / "x.onnx", *args)
+    assert done.exit_code == 3
+    assert "not kept" in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_unfinished_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    for file in checkpoint.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    document = json.loads((tmp_path / "checkpoint.json").read_text("utf-8"))
+    (tmp_path / "checkpoint.json").write_text(json.dumps(document | {"thresholds": {}}))
+    done = export(tmp_path, tmp_path / "x.onnx")
+    assert done.exit_code == 3
+    assert "not finished" in done.stderr
+
+
+def test_not_a_number_is_a_mismatch() -> None:
+    bad = np.full((4, 2), np.nan, np.float32)
+    parity = verify.compare(np.zeros((4, 2), np.float32), bad, ["A", "B"], {"A": 0.5, "B": 0.5})
+    with pytest.raises(verify.MismatchError):
+        verify.refuse_mismatch(parity, "int8")
+
+
+def test_an_existing_file_needs_force(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_text("mine")
+    done = export(checkpoint, tmp_path / "x.onnx")
+    assert done.exit_code == 2
+    assert "--force" in done.stderr
+    assert (tmp_path / "x.onnx").read_text() == "mine"
+    assert export(checkpoint, tmp_path / "x.onnx", "--force").exit_code == 0
+
+
+def test_other_folders_and_damaged_weights_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    done = export(tmp_path, tmp_path / "x.onnx")
+    assert done.exit_code == 3
+    assert "not a checkpoint" in done.stderr
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in checkpoint.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    data = bytearray((copy / "weights.safetensors").read_bytes())
+    data[-1] ^= 1
+    (copy / "weights.safetensors").write_bytes(data)
+    done = export(copy, tmp_path / "x.onnx")
+    assert done.exit_code == 3
+    assert "not the file that checkpoint.json describes" in done.stderr
+
+
+def test_posters_of_another_folder_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    done = export(checkpoint, tmp_path / "x.onnx", "--posters", str(tmp_path))
+    assert done.exit_code == 3
+    assert "Only 0 of the 24" in done.stderr

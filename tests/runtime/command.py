@@ -1,0 +1,22 @@
+"""Runs the command genre-infer as a user does: in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+COMMAND = [sys.executable, "-m", "genre_infer"]
+CPU = ["--device", "cpu"]
+
+
+def run(
+    *args: str | Path | bytes, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    command = [*COMMAND, *(os.fspath(arg) for arg in args)]
+    return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, check=False)
+
+
+def rows(output: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]

@@ -1,0 +1,244 @@
+"""The Python interface, with the packaged model."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genre_infer import Classifier, GenreInferError, Limits, ModelError, Result
+from genre_infer.posters import poster_pixels
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Iterator[Classifier]:
+    with Classifier(device="cpu") as opened:
+        yield opened
+
+
+def test_it_says_what_it_is(classifier: Classifier) -> None:
+    assert classifier.device == "cpu"
+    assert classifier.provider == "CPUExecutionProvider"
+    assert "Drama" in classifier.genres
+    assert classifier.metadata.precision == "int8"
+    assert set(classifier.thresholds) == set(classifier.genres)
+
+
+def test_all_kinds_of_source_give_the_same(
+    classifier: Classifier, poster: Callable[..., Image.Image], tmp_path: Path
+) -> None:
+    picture = poster(1, (300, 450))
+    path = tmp_path / "poster.png"
+    picture.save(path)
+    sources = [path, str(path), path.read_bytes(), picture, np.asarray(picture)]
+    results = [classifier.classify(source) for source in sources]
+    assert [r.path for r in results] == [str(path), str(path), None, None, None]
+    assert len({tuple((r.scores or {}).items()) for r in results}) == 1
+
+
+def test_a_result_is_consistent(classifier: Classifier, samples: list[Path]) -> None:
+    named = 0
+    for result in classifier.classify_many(samples):
+        assert result.ok
+        assert result.error is None
+        assert result.scores is not None
+        assert list(result.scores) == list(classifier.genres)
+        assert all(0 <= score <= 1 for score in result.scores.values())
+        expected = {
+            genre
+            for genre, score in result.scores.items()
+            if (t := classifier.thresholds[genre]) is not None and score >= t
+        }
+        assert {one.genre for one in result.genres} == expected
+        probabilities = [one.probability for one in result.genres]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert all(one.probability == result.scores[one.genre] for one in result.genres)
+        named += len(expected)
+    assert named > len(samples)  # the model says something
+
+
+def test_posters_differ(classifier: Classifier, samples: list[Path]) -> None:
+    scores = {tuple((r.scores or {}).values()) for r in classifier.classify_many(samples)}
+    assert len(scores) == len(samples)
+
+
+def test_many_is_lazy_ordered_and_the_same_as_one(
+    classifier: Classifier, poster: Callable[..., Image.Image]
+) -> None:
+    taken: list[int] = []
+    posters = [poster(seed) for seed in range(40)]
+
+    def source() -> Iterator[Image.Image]:
+        for seed, picture in enumerate(posters):
+            taken.append(seed)
+            yield picture
+
+    results = classifier.classify_many(source())
+    assert taken == []
+    first = next(results)
+    assert len(taken) < 40
+    rest = list(results)
+    assert [first, *rest] == [classifier.classify(picture) for picture in posters]
+
+
+def test_leaving_the_loop_stops_the_threads(
+    classifier: Classifier, poster: Callable[..., Image.Image]
+) -> None:
+    results = classifier.classify_many(poster(0) for _ in range(1000))
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    for thread in threading.enumerate():
+        if thread.name == "genre-infer-decode":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_a_bad_poster_among_good_ones_is_a_row(
+    classifier: Classifier, poster: Callable[..., Image.Image]
+) -> None:
+    good = [poster(1), poster(2)]
+    results = list(classifier.classify_many([good[0], b"no picture", good[1]]))
+    assert [r.status for r in results] == ["ok", "not-an-image", "ok"]
+    bad = results[1]
+    assert (bad.genres, bad.scores, bad.ok) == ((), None, False)
+    assert bad.error
+    assert [results[0], results[2]] == [classifier.classify(picture) for picture in good]
+
+
+def test_a_source_of_another_type_is_a_mistake_not_a_row(classifier: Classifier) -> None:
+    with pytest.raises(TypeError):
+        classifier.classify(7)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        list(classifier.classify_many([7]))  # type: ignore[list-item]
+
+
+def test_predict_takes_any_size_and_agrees_with_the_host_s_resize(
+    classifier: Classifier, poster: Callable[..., Image.Image]
+) -> None:
+    pictures = [np.asarray(poster(seed, (400, 600))) for seed in range(4)]
+    in_graph = classifier.predict(np.stack(pictures))
+    assert in_graph.shape == (4, len(classifier.genres))
+    assert in_graph.dtype == np.float32
+    width, height = classifier.metadata.width, classifier.metadata.height
+    shrunk = np.stack([poster_pixels(p, width, height, Limits()) for p in pictures])
+    on_host = classifier.predict(shrunk)
+    # One level of rounding here and there, quantized: close, not equal.
+    assert np.abs(in_graph - on_host).max() < 0.05
+    assert classifier.predict(shrunk[:0]).shape == (0, len(classifier.genres))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (91, 134), (2000, 60)])
+def test_predict_survives_odd_sizes(classifier: Classifier, size: tuple[int, int]) -> None:
+    probabilities = classifier.predict(np.full((2, *size, 3), 120, np.uint8))
+    assert np.isfinite(probabilities).all()
+    assert np.array_equal(probabilities[0], probabilities[1])
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        np.zeros((2, 268, 182, 3), np.float32),
+        np.zeros((268, 182, 3), np.uint8),
+        np.zeros((2, 3, 268, 182), np.uint8),
+        np.zeros((2, 0, 182, 3), np.uint8),
+    ],
+)
+def test_predict_refuses_other_arrays(classifier: Classifier, batch: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="uint8"):
+        classifier.predict(batch)
+
+
+def test_threshold_top_and_mode(samples: list[Path]) -> None:
+    with Classifier(device="cpu", threshold=0.0, top=3) as everything:
+        result = everything.classify(samples[0])
+        assert len(result.genres) == 3
+        assert result.genres[0].probability == max((result.scores or {}).values())
+    with Classifier(device="cpu", threshold=1.0) as nothing:
+        assert nothing.classify(samples[0]).genres == ()
+    with Classifier(device="cpu", mode="high-recall") as recall:
+        with Classifier(device="cpu", mode="high-precision") as precision:
+            many = sum(len(r.genres) for r in recall.classify_many(samples))
+            few = sum(len(r.genres) for r in precision.classify_many(samples))
+        assert few < many
+    with pytest.raises(GenreInferError, match="balanced, high-precision, high-recall"):
+        Classifier(device="cpu", mode="none")
+
+
+@pytest.mark.parametrize(
+    "options", [{"threshold": 1.5}, {"top": 0}, {"threads": 0}, {"batch_size": 0}]
+)
+def test_settings_out_of_range(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        Classifier(**options)  # type: ignore[arg-type]
+
+
+def test_safe_from_many_threads(classifier: Classifier, poster: Callable[..., Image.Image]) -> None:
+    posters = [poster(seed) for seed in range(24)]
+    expected = [classifier.classify(picture) for picture in posters]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(classifier.classify, posters)) == expected
+
+
+def test_a_closed_classifier_says_so(samples: list[Path]) -> None:
+    with Classifier(device="cpu") as classifier:
+        pass
+    with pytest.raises(GenreInferError, match="closed"):
+        classifier.classify(samples[0])
+
+
+def test_usable_from_asyncio(classifier: Classifier, samples: list[Path]) -> None:
+    async def work() -> list[Result]:
+        tasks = [asyncio.to_thread(classifier.classify, path) for path in samples[:3]]
+        return await asyncio.gather(*tasks)
+
+    assert [r.path for r in asyncio.run(work())] == [str(path) for path in samples[:3]]
+
+
+@pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 2}, {"batch_size": 3}])
+def test_scores_do_not_hang_on_threads_or_batches(
+    classifier: Classifier, options: dict[str, int], samples: list[Path]
+) -> None:
+    expected = list(classifier.classify_many(samples))
+    with Classifier(device="cpu", **options) as other:  # type: ignore[arg-type]
+        assert list(other.classify_many(reversed(samples)))[::-1] == expected
+
+
+def test_a_changed_packaged_model_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from genre_infer import packaged
+
+    data = bytearray(packaged.PATH.read_bytes())
+    data[len(data) // 2] ^= 1
+    changed = tmp_path / "genre-infer.onnx"
+    changed.write_bytes(data)
+    monkeypatch.setattr(packaged, "PATH", changed)
+    with pytest.raises(ModelError, match="Reinstall"):
+        Classifier(device="cpu")
+
+
+def test_packaged_constants_are_the_model_s_own() -> None:
+    from genre_infer import packaged
+
+    with Classifier(device="cpu") as classifier:
+        assert classifier.sha256 == packaged.SHA256
+        assert classifier.metadata.name == packaged.NAME
+        assert classifier.metadata.version == packaged.VERSION
+    assert packaged.PATH.stat().st_size <= 24_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "not an ONNX model"), (b"\xff" * 100, "not an ONNX model"), (b"text", "not an ONNX")],
+)
+def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=sentence):
+        Classifier(path)
+    with pytest.raises(ModelError, match="cannot be read"):
+        Classifier(tmp_path / "missing.onnx")

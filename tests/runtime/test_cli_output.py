@@ -1,0 +1,133 @@
+"""Where rows go: files, pipes, full disks, terminals; and what a stopped run leaves behind."""
+
+import csv
+import io
+import os
+import pty
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from command import COMMAND, CPU, rows, run
+
+
+def test_csv_has_a_column_for_each_genre(folder: Path) -> None:
+    (folder / "bad,name.jpg").write_bytes(b"no picture")
+    done = run(folder, "--format", "csv", *CPU)
+    table = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    as_json = rows(run(folder, *CPU).stdout)
+    assert list(table[0])[:4] == ["path", "status", "error", "genres"]
+    assert list(table[0])[4:] == list(as_json[0]["scores"])
+    for cells, row in zip(table, as_json, strict=True):
+        assert (cells["path"], cells["status"]) == (row["path"], row["status"])
+        assert [g for g in cells["genres"].split("|") if g] == row["genres"]
+        if row["scores"]:
+            assert all(float(cells[genre]) == score for genre, score in row["scores"].items())
+        else:
+            assert {cells[genre] for genre in as_json[0]["scores"]} == {""}
+            assert cells["error"] == row["error"]
+    assert done.returncode == 1
+
+
+def test_output_file_is_whole_or_not_there(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "rows.jsonl"
+    assert run(folder, *CPU, "-o", target).returncode == 0
+    assert target.read_bytes() == run(folder, *CPU).stdout
+    again = run(folder, *CPU, "-o", target)
+    assert again.returncode == 2
+    assert b"--force" in again.stderr
+    assert run(folder / "1.jpg", *CPU, "-o", target, "--force").returncode == 0
+    assert len(target.read_bytes().splitlines()) == 1
+    assert not list(tmp_path.glob("*.part"))
+    assert run(folder, "-o", tmp_path / "no" / "rows").returncode == 2
+
+
+def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "99.jpg")  # never delivers: the run waits there
+    target = tmp_path / "rows.jsonl"
+    command = [*COMMAND, str(folder), "-o", str(target), *CPU, "--batch-size", "4"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, errors = process.communicate(timeout=10)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 130
+    assert not target.exists()
+    part = (tmp_path / "rows.jsonl.part").read_bytes()
+    assert len(rows(part)) == 12
+    assert b"12 rows are in" in errors
+
+
+def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:
+    # 600 rows are more than any buffer holds: a write does fail.
+    command = " ".join([*COMMAND, *[str(folder)] * 50, *CPU, "| head -n 1; exit ${PIPESTATUS[0]}"])
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert len(done.stdout.splitlines()) == 1
+    assert done.returncode == 1
+    assert done.stderr == b""
+
+
+def test_a_full_disk_is_a_sentence(folder: Path) -> None:
+    command = " ".join([*COMMAND, str(folder), *CPU, "> /dev/full"])
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_rows_are_utf_8_whatever_the_terminal(folder: Path) -> None:
+    (folder / "1.jpg").rename(folder / "é.jpg")
+    command = [*COMMAND, str(folder / "é.jpg"), *CPU, "--format", "csv"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=env, check=False)
+    assert done.returncode == 0
+    assert "é.jpg".encode() in done.stdout
+
+
+def test_a_killed_run_leaves_every_finished_row(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "99.jpg")
+    target = tmp_path / "rows.jsonl"
+    command = [*COMMAND, str(folder), "-o", str(target), *CPU, "--batch-size", "4"]
+    process = subprocess.Popen(command)
+    part = tmp_path / "rows.jsonl.part"
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not (part.exists() and part.read_bytes().count(b"\n") == 12):
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    assert len(rows(part.read_bytes())) == 12
+    again = run(folder / "1.jpg", *CPU, "-o", target)
+    assert again.returncode == 2
+    assert b"rows.jsonl.part exists; --force" in again.stderr
+    assert len(rows(part.read_bytes())) == 12
+
+
+def test_output_to_a_device_is_refused(folder: Path) -> None:
+    done = run(folder, *CPU, "-o", "/dev/full", "--force")
+    assert done.returncode == 2
+    assert b"not a regular file" in done.stderr
+
+
+def test_a_terminal_gets_a_table(folder: Path) -> None:
+    (folder / "evil\x1b[2J.jpg").write_bytes(b"no picture")
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, str(folder), *CPU], stdout=slave, stderr=subprocess.DEVNULL
+    )
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # Linux reports the closed terminal so
+            break
+        if not chunk:
+            break
+        shown += chunk
+    process.wait()
+    assert shown.count(b".jpg") == 13
+    assert b"not-an-image" in shown
+    assert b"{" not in shown
+    assert b"\x1b[2J" not in shown  # a file name must not command the terminal

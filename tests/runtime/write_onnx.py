@@ -1,0 +1,80 @@
+"""Writes small ONNX files by hand, with any fault: onnx is not in the runtime's environment."""
+
+import json
+from collections.abc import Iterable
+
+Field = tuple[int, "int | bytes | str"]
+
+
+def varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
+def message(fields: Iterable[Field]) -> bytes:
+    """Fields of (number, value) as a protocol buffer."""
+    encoded = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            encoded += varint(number << 3) + varint(value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            encoded += varint(number << 3 | 2) + varint(len(data)) + data
+    return encoded
+
+
+def value_info(name: str, kind: int, shape: list[int | None]) -> bytes:
+    dims = message((1, message([(2, "any")] if d is None else [(1, d)])) for d in shape)
+    tensor = message([(1, kind), (2, dims)])
+    return message([(1, name), (2, message([(1, tensor)]))])
+
+
+METADATA = {
+    "format": 1,
+    "name": "test",
+    "version": "1",
+    "genres": ["Drama", "Horror"],
+    "thresholds": {"balanced": {"Drama": 0.5, "Horror": None}},
+    "width": 182,
+    "height": 268,
+    "precision": "float32",
+    "checkpoint_sha256": "",
+    "licences": {},
+    "created_with": {},
+}
+
+
+def model_bytes(
+    *,
+    external: bool = False,
+    domain: str = "",
+    inner_domain: str = "",
+    metadata: dict[str, object] | None = METADATA,
+    input_name: str = "image",
+    input_type: int = 2,
+    input_shape: list[int | None] | None = None,
+    extra_input: bool = False,
+    output_name: str = "probabilities",
+    output_shape: list[int | None] | None = None,
+    initializer_listed_as_input: bool = False,
+) -> bytes:
+    """An ONNX file whose header is right but for what is asked; its graph computes nothing."""
+    inner = message([(1, message([(4, "Identity"), (7, inner_domain)]))])
+    attribute = message([(1, "then_branch"), (6, inner)])
+    node = message([(1, "image"), (2, output_name), (4, "If"), (7, domain), (5, attribute)])
+    tensor = [(8, "weight"), *([(14, 1)] if external else [])]
+    graph: list[Field] = [(1, node), (5, message(tensor))]
+    graph.append((11, value_info(input_name, input_type, input_shape or [None, None, None, 3])))
+    if extra_input:
+        graph.append((11, value_info("more", 1, [None])))
+    if initializer_listed_as_input:
+        graph.append((11, value_info("weight", 1, [1])))
+    graph.append((12, value_info(output_name, 1, output_shape or [None, 2])))
+    fields: list[Field] = [(1, 10), (7, message(graph))]
+    if metadata is not None:
+        text = json.dumps(METADATA | metadata)
+        fields.append((14, message([(1, "genre_infer"), (2, text)])))
+    return message(fields)

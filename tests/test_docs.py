@@ -1,0 +1,74 @@
+"""The documents: help texts and examples are those of the commands, and examples run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "remake.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + "\nrun: python docs/remake.py"
+
+
+def test_every_command_is_documented() -> None:
+    from genre_bench.cli import main as bench
+    from genre_export.cli import main as export
+    from genre_infer.cli import main as infer
+    from genre_train.cli import main as train
+
+    commands = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    groups = {
+        "genre-infer": infer,
+        "genre-export": export,
+        "genre-train": train,
+        "genre-bench": bench,
+    }
+    for program, group in groups.items():
+        for name in group.commands:
+            assert f"<!-- help: {program} {name} -->" in commands
+
+
+def test_ci_runs_the_readme_s_test_command_and_nothing_else() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    commands = [line for line in script.splitlines() if line and not line.startswith("#")]
+    assert commands[:2] == ["set -euo pipefail", 'cd "$(dirname "$0")/.."']
+    assert len(commands) == 3
+    assert f"```sh\n{commands[2]}\n```" in README
+
+
+@pytest.mark.parametrize(
+    "code", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["classify", "predict"]
+)
+def test_the_readme_s_python_runs(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def test_documents_name_all_statuses_and_modes() -> None:
+    from genre_infer.operating_points import MODES
+    from genre_infer.results import STATUSES
+
+    formats = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    for name in (*STATUSES, *MODES):
+        assert f"`{name}`" in formats

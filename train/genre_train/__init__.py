@@ -1,0 +1,1 @@
+"""A table of films and a folder of posters in, a checkpoint out."""

@@ -1,0 +1,156 @@
+"""How far a measure would move with other posters: bootstrap intervals (Efron 1979).
+
+Posters are drawn with replacement within each domain. A resample is a row of counts, and every
+measure is computed from counts, so that posters are sorted once and not once a resample. What
+another training run would change is not in these intervals.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import metrics
+from .evaluate import Predictions
+from .metrics import MEAN, Labels, Probabilities
+
+RESAMPLES = 1000
+LEVEL = 0.95
+MEASURES = ("macro_ap", "macro_auc", "macro_f1", "micro_f1", "calibration_error")
+HEADLINE = "macro_ap"
+
+Counts: TypeAlias = NDArray[np.float32]  # whole numbers: float32 adds them exactly up to 2^24
+Resampled: TypeAlias = dict[str, dict[str, NDArray[np.float64]]]
+
+
+def interval_rows(
+    predictions: Predictions, resampled: Resampled, mode: str
+) -> list[dict[str, Any]]:
+    """The headline, then the measures of each domain: one row each with domain, measure, value,
+    low and high."""
+    values = metrics.by_domain(
+        predictions.probabilities,
+        predictions.labels,
+        predictions.domains,
+        predictions.thresholds[mode],
+    )
+    rows = []
+    for domain in (MEAN, *(name for name in resampled if name != MEAN)):
+        for measure in (HEADLINE,) if domain == MEAN else MEASURES:
+            low, high = interval(resampled[domain][measure])
+            value = values[domain][measure]
+            rows.append(
+                {"domain": domain, "measure": measure, "value": value, "low": low, "high": high}
+            )
+    return rows
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The percentiles that hold LEVEL of the resampled values; NaN where a value is NaN."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def bootstrap(
+    predictions: Predictions, mode: str, resamples: int = RESAMPLES, seed: int = 0
+) -> Resampled:
+    """domain (and MEAN) -> measure -> its values float64 [resamples].
+
+    The genres of macro averages are those supported in the posters themselves. Resamples hang on
+    the seed and the number of posters alone: two models of one split are compared pairwise.
+    """
+    p = predictions
+    resampled: Resampled = {}
+    for number, domain in enumerate(np.unique(p.domains)):
+        chosen = p.domains == domain
+        counts = resample(int(chosen.sum()), resamples, (seed, number))
+        resampled[str(domain)] = measures(
+            p.probabilities[chosen], p.labels[chosen], p.thresholds[mode], counts
+        )
+    parts = list(resampled.values())
+    resampled[MEAN] = {
+        measure: np.mean([part[measure] for part in parts], axis=0) for measure in MEASURES
+    }
+    return resampled
+
+
+def resample(posters: int, resamples: int, seed: tuple[int, ...]) -> Counts:
+    """How often each poster is drawn: [resamples, posters], each row's sum is `posters`."""
+    shares = np.full(posters, 1 / posters)
+    drawn = np.random.default_rng(seed).multinomial(posters, shares, size=resamples)
+    return drawn.astype(np.float32)
+
+
+def measures(
+    probabilities: Probabilities, labels: Labels, thresholds: NDArray[np.float64], counts: Counts
+) -> dict[str, NDArray[np.float64]]:
+    """MEASURES of each resample of one domain, each [resamples]; macro averages are NaN where no
+    genre is supported. Shapes as in metrics.measure."""
+    columns = metrics.supported(labels)
+    ranked = [ranking(probabilities[:, c], labels[:, c], counts) for c in columns]
+    macro_f1, micro_f1 = _f1(probabilities >= thresholds, labels, counts, columns)
+    missing = np.full(len(counts), np.nan)
+    return {
+        "macro_ap": np.mean([ap for ap, _ in ranked], axis=0) if ranked else missing,
+        "macro_auc": np.mean([auc for _, auc in ranked], axis=0) if ranked else missing,
+        "macro_f1": macro_f1 if ranked else missing,
+        "micro_f1": micro_f1,
+        "calibration_error": _calibration_errors(probabilities, labels, counts),
+    }
+
+
+def ranking(
+    scores: NDArray[np.floating], truth: NDArray[np.bool_], counts: Counts
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average precision and ROC-AUC of one genre, each [resamples].
+
+    scores, truth: [posters]. counts: [resamples, posters]. As in scikit-learn, posters with one
+    score count together, whatever their order. NaN where no positive (or, for the AUC, no negative)
+    poster was drawn.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    drawn = counts[:, order]
+    named = np.cumsum(drawn, axis=1)[:, ends]
+    hits = np.cumsum(drawn * truth[order], axis=1)[:, ends]
+    misses = named - hits
+    gained, lost = np.diff(hits, axis=1, prepend=0), np.diff(misses, axis=1, prepend=0)
+    positives, negatives = hits[:, -1].astype(np.float64), misses[:, -1].astype(np.float64)
+    precision = hits / np.maximum(named, 1)
+    with np.errstate(invalid="ignore"):
+        ap = (gained * precision).sum(axis=1, dtype=np.float64) / positives
+        # A negative poster loses against the positive ones above it, and half against its equals.
+        above = (lost * (hits - gained / 2)).sum(axis=1, dtype=np.float64)
+        return ap, above / (positives * negatives)
+
+
+def _f1(
+    named: Labels, labels: Labels, counts: Counts, columns: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    hits = (counts @ (named & labels).astype(np.float32)).astype(np.float64)
+    both = (counts @ (named.astype(np.float32) + labels)).astype(np.float64)
+    by_genre = 2 * hits / np.maximum(both, 1)  # F1 = 2 TP / (named + positives)
+    macro = by_genre[:, columns].mean(axis=1) if len(columns) else np.full(len(counts), np.nan)
+    return macro, 2 * hits.sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+
+
+def _calibration_errors(
+    probabilities: Probabilities, labels: Labels, counts: Counts
+) -> NDArray[np.float64]:
+    """metrics.calibration_error of each resample."""
+    order = np.argsort(probabilities, axis=None, kind="stable")
+    gaps = (probabilities.astype(np.float64) - labels).ravel()[order]
+    posters, bins = order // labels.shape[1], metrics.BINS
+    sizes = np.full(bins, labels.size // bins)
+    sizes[: labels.size % bins] += 1  # as numpy.array_split cuts
+    ends = np.cumsum(sizes)
+    errors = np.empty(len(counts))
+    for row, drawn in enumerate(counts.astype(np.float64)):
+        weights = drawn[posters]
+        ranks = np.cumsum(weights)
+        summed = np.cumsum(weights * gaps)
+        last = np.searchsorted(ranks, ends)  # the pair in which a bin ends, drawn once or often
+        upto = summed[last] - (ranks[last] - ends) * gaps[last]
+        errors[row] = np.abs(np.diff(upto, prepend=0)).sum() / labels.size
+    return errors

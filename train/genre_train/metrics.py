@@ -1,0 +1,177 @@
+"""All measures of the project, in one place.
+
+Average precision, ROC-AUC and ranking average precision are scikit-learn's. F1 and coverage error
+equal its own, and are right for a single genre too, which it takes for a binary question. The
+headline is the mean over domains of macro average precision: pooling the domains would reward
+telling the crawls apart.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+Probabilities = NDArray[np.floating]
+Labels = NDArray[np.bool_]
+
+FEWEST_POSTERS = 30  # a genre with fewer positives in a domain is left out of its macro averages
+BINS = 15
+POOLED, MEAN = "pooled", "mean of domains"
+
+
+def supported(labels: Labels) -> NDArray[np.int64]:
+    """The columns with at least FEWEST_POSTERS positives and as many negatives."""
+    positives = labels.sum(axis=0)
+    enough = (positives >= FEWEST_POSTERS) & (len(labels) - positives >= FEWEST_POSTERS)
+    return np.flatnonzero(enough)
+
+
+def threshold_row(thresholds: Mapping[str, float | None], genres: list[str]) -> NDArray[np.float64]:
+    """One mode's thresholds as an array [genres]; infinity where a genre is never named."""
+    values = (thresholds[genre] for genre in genres)
+    return np.array([np.inf if value is None else value for value in values])
+
+
+def measure(
+    probabilities: Probabilities, labels: Labels, thresholds: NDArray[np.float64]
+) -> dict[str, float]:
+    """All measures of one set of posters.
+
+    probabilities: [posters, genres], 0 to 1. labels: bool, same shape. thresholds: [genres].
+    The macro_ measures average over the supported genres alone, and are NaN where there is none;
+    all others are over all genres. Returns name -> value.
+    """
+    named = probabilities >= thresholds
+    columns = supported(labels)
+    truth, scores, said = labels[:, columns], probabilities[:, columns], named[:, columns]
+    some = len(columns) > 0
+    nan = float("nan")
+    first = probabilities.argmax(axis=1)
+    values = {
+        "macro_ap": sk.average_precision_score(truth, scores, average="macro") if some else nan,
+        "macro_auc": sk.roc_auc_score(truth, scores, average="macro") if some else nan,
+        "macro_f1": f1_scores(truth, said, axis=0).mean() if some else nan,
+        "micro_ap": sk.average_precision_score(labels, probabilities, average="micro"),
+        "micro_f1": f1_scores(labels, named, axis=None),
+        "samples_f1": f1_scores(labels, named, axis=1).mean(),
+        "ranking_ap": sk.label_ranking_average_precision_score(labels, probabilities),
+        "coverage_error": coverage_error(probabilities, labels),
+        "brier": np.mean((probabilities - labels) ** 2),
+        "calibration_error": calibration_error(probabilities, labels),
+        "first_precision": labels[np.arange(len(labels)), first].mean(),
+        "named_precision": (labels & named).sum() / named.sum() if named.any() else nan,
+        "accuracy_multi": np.mean((probabilities > 0.5) == labels),
+        "genres": len(columns),
+        "posters": len(labels),
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def f1_scores(labels: Labels, named: Labels, axis: int | None) -> NDArray[np.float64]:
+    """F1 = 2 TP / (named + positives), 0 where that is undefined.
+
+    labels, named: bool [posters, genres]. axis: 0 gives [genres], 1 [posters], None one of all.
+    """
+    hits = (labels & named).sum(axis=axis)
+    both = labels.sum(axis=axis) + named.sum(axis=axis)
+    return np.asarray(2 * hits / np.maximum(both, 1))
+
+
+def coverage_error(probabilities: Probabilities, labels: Labels) -> float:
+    """How many genres, best first, have to be read to find all of a poster's: the mean over
+    posters, 0 for one without a genre."""
+    lowest = np.where(labels, probabilities, np.inf).min(axis=1, keepdims=True)
+    return float((probabilities >= lowest).sum(axis=1).mean())
+
+
+def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> float:
+    """Expected calibration error over all poster-genre pairs, in bins of equal mass: the mean over
+    bins of |mean probability - share that is true| (Naeini et al. 2015, with equal-mass bins as in
+    Nguyen and O'Connor 2015)."""
+    order = np.argsort(probabilities, axis=None, kind="stable")
+    said, true = probabilities.ravel()[order], labels.ravel()[order]
+    gaps = [
+        abs(part.mean() - truth.mean()) * len(part)
+        for part, truth in zip(np.array_split(said, bins), np.array_split(true, bins), strict=True)
+        if len(part)
+    ]
+    return float(np.sum(gaps) / len(said))
+
+
+def by_domain(
+    probabilities: Probabilities,
+    labels: Labels,
+    domains: NDArray[np.str_],
+    thresholds: NDArray[np.float64],
+) -> dict[str, dict[str, float]]:
+    """measure() for each domain, their mean, and pooled. With one domain, the three are alike."""
+    rows: dict[str, dict[str, float]] = {}
+    for domain in np.unique(domains):
+        chosen = domains == domain
+        rows[str(domain)] = measure(probabilities[chosen], labels[chosen], thresholds)
+    parts = list(rows.values())
+    rows[MEAN] = {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
+    rows[MEAN]["posters"] = float(len(labels))
+    rows[POOLED] = measure(probabilities, labels, thresholds)
+    return rows
+
+
+def headline(
+    probabilities: Probabilities, labels: Labels, domains: NDArray[np.str_]
+) -> dict[str, float]:
+    """The measures that choose an epoch: means over domains of macro average precision and AUC."""
+    values: dict[str, list[float]] = {"macro_ap": [], "macro_auc": []}
+    for domain in np.unique(domains):
+        chosen = domains == domain
+        columns = supported(labels[chosen])
+        if not len(columns):  # a small collection: better a noisy guide than none
+            positives = labels[chosen].sum(axis=0)
+            columns = np.flatnonzero((positives > 0) & (positives < chosen.sum()))
+        if not len(columns):
+            continue
+        truth, scores = labels[chosen][:, columns], probabilities[chosen][:, columns]
+        values["macro_ap"].append(float(sk.average_precision_score(truth, scores)))
+        values["macro_auc"].append(float(sk.roc_auc_score(truth, scores)))
+    return {name: float(np.mean(parts)) if parts else 0.0 for name, parts in values.items()}
+
+
+def constant_baselines(genres: list[str], posters: int) -> dict[str, Any]:
+    """Predictions that do not look at the poster: name -> [posters, genres] of 0 and 1."""
+    answers = {
+        "nothing": [],
+        "always Drama": ["Drama"],
+        "Drama + Comedy": ["Drama", "Comedy"],
+        "everything": genres,
+    }
+    return {
+        name: np.tile([float(genre in answer) for genre in genres], (posters, 1))
+        for name, answer in answers.items()
+    }
+
+
+def genre_table(
+    probabilities: Probabilities, labels: Labels, genres: list[str], thresholds: NDArray[np.float64]
+) -> list[dict[str, float | str]]:
+    """Per genre: support, average precision, AUC, precision and recall at its threshold, and
+    calibration error. NaN where a genre has no positive or no negative poster."""
+    rows: list[dict[str, float | str]] = []
+    for column, genre in enumerate(genres):
+        truth, scores = labels[:, column], probabilities[:, column]
+        named = scores >= thresholds[column]
+        mixed = 0 < truth.sum() < len(truth)
+        hits = float((named & truth).sum())
+        rows.append(
+            {
+                "genre": genre,
+                "support": int(truth.sum()),
+                "ap": float(sk.average_precision_score(truth, scores)) if mixed else np.nan,
+                "auc": float(sk.roc_auc_score(truth, scores)) if mixed else np.nan,
+                "precision": hits / named.sum() if named.any() else np.nan,
+                "recall": hits / truth.sum() if truth.any() else np.nan,
+                "named": int(named.sum()),
+                "calibration_error": calibration_error(scores, truth),
+            }
+        )
+    return rows

@@ -1,0 +1,72 @@
+"""Options that several of genre-train's commands take."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class Size(click.ParamType[tuple[int, int]]):
+    """WIDTHxHEIGHT in pixels."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        """'182x268' -> (182, 268)."""
+        if isinstance(value, tuple):
+            return value
+        width, _, height = str(value).lower().partition("x")
+        if not (width.isdigit() and height.isdigit() and int(width) >= 32 <= int(height)):
+            self.fail(f"{value!r} is not WIDTHxHEIGHT of at least 32x32, as 182x268.", param, ctx)
+        return int(width), int(height)
+
+
+def refuse_existing(force: bool, *paths: Path | None) -> None:
+    """Raises UsageError for a file that is there, unless it may be replaced."""
+    for path in paths:
+        if path and path.exists() and not force:
+            raise click.UsageError(f"{path} exists; --force replaces it.")
+
+
+TABLE = click.option(
+    "--table",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV of films: Kaggle's MovieGenre.csv as it is, or any with an IMDb id and genres.",
+)
+POSTERS = click.option(
+    "--posters",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of posters named by imdbId (114709.jpg, tt0114709.webp …).",
+)
+DOMAIN = click.option(
+    "--domain",
+    "domains",
+    multiple=True,
+    metavar="NAME",
+    help="Use only rows with this value in the table's column 'domain'. May be repeated.",
+)
+FORCE = click.option("--force", is_flag=True, help="Replace existing files.")
+SEED = click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+DEVICE = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where PyTorch computes; one that is not there is an error.",
+)
+MODEL = click.argument("model", type=click.Path(exists=True, path_type=Path))
+MODEL_DEVICE = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto, cpu or cuda; for an ONNX file also openvino.",
+)
+SPLIT = click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    default="test",
+    show_default=True,
+    help="Which posters to measure on.",
+)

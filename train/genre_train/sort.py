@@ -1,0 +1,190 @@
+"""Posters into one folder per first genre: what a single-label tool wants to be fed."""
+
+import errno
+import filecmp
+import os
+import re
+import shutil
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from genre_infer.errors import GenreInferError
+from genre_infer.posters import SUFFIXES
+from genre_infer.progress import progress
+
+from .table import parse_imdb_id, read_table
+
+DONE = {"link": "linked", "copy": "copied", "move": "moved"}
+FEW = 10  # of the files that are in the way, so many are named
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
+
+
+class SortError(GenreInferError):
+    """Posters cannot be sorted; the message says how far it came and what mends it."""
+
+
+@dataclass
+class Plan:
+    """What to do with every row of the table, before anything is done.
+
+    rows: of the table. place: (source, target). already_there, in_the_way: targets.
+    left_out: rows by reason. unnamed: posters that no row with a genre names. further: files of a
+    film that has another poster.
+    """
+
+    rows: int
+    left_out: Counter[str]
+    place: list[tuple[Path, Path]] = field(default_factory=list)
+    already_there: list[Path] = field(default_factory=list)
+    in_the_way: list[Path] = field(default_factory=list)
+    unnamed: int = 0
+    further: int = 0
+
+    def report(self, mode: str, dry_run: bool) -> str:
+        """What is done, or would be, in numbers that add up to the table's rows."""
+        verb = ("would be " if dry_run else "") + DONE[mode]
+        counts = [
+            (len(self.place), verb),
+            (len(self.already_there), "already there"),
+            (len(self.in_the_way), "in the way: another file has the name, and is left alone"),
+            (self.left_out.total(), "left out"),
+        ]
+        lines = [f"{self.rows} rows in the table:"]
+        lines += [f"  {count:7} {what}" for count, what in counts]
+        lines += [f"    {count:7} {reason}" for reason, count in self.left_out.most_common()]
+        lines += [f"{self.unnamed} posters that no row with a genre names"]
+        if self.further:
+            lines += [f"{self.further} further files of films that have another poster"]
+        folders = Counter(target.parent.name for _, target in self.place)
+        if folders:
+            lines += [f"{verb}: " + ", ".join(f"{k} {n}" for k, n in sorted(folders.items()))]
+        lines += [f"in the way: {target}" for target in self.in_the_way[:FEW]]
+        if len(self.in_the_way) > FEW:
+            lines += [f"in the way: and {len(self.in_the_way) - FEW} more"]
+        return "\n".join(lines)
+
+
+def run_sort(*, table: Path, posters: Path, output: Path, mode: str, dry_run: bool) -> None:
+    """genre-train sort. mode: 'link', 'copy' or 'move'. Raises GenreInferError."""
+    plan = make_plan(table, posters, output, mode)
+    if not dry_run:
+        carry_out(plan, mode)
+    click.echo(plan.report(mode, dry_run))
+
+
+def make_plan(table: Path, posters: Path, output: Path, mode: str) -> Plan:
+    """Decide on every row; reads the table and the folders, and changes nothing. Raises TableError
+    and SortError."""
+    if output.resolve() == posters.resolve():
+        raise SortError(
+            f"{output} is the folder of posters itself: give a folder inside it, or another one."
+        )
+    films, left_out = read_table(table)
+    plan = Plan(len(films) + left_out.total(), left_out)
+    files = poster_files(posters, without=output)
+    plan.further = sum(len(paths) - 1 for paths in files.values())
+    plan.unnamed = len(files.keys() - {film.imdb_id for film in films})
+    sorted_before: dict[Path, dict[int, list[Path]]] = {}
+    for film in films:
+        folder = output / folder_name(film.genres[0])
+        if folder not in sorted_before:
+            sorted_before[folder] = poster_files(folder)
+        if film.imdb_id in files:
+            _plan_poster(plan, files[film.imdb_id][0], folder, mode)
+        elif film.imdb_id in sorted_before[folder]:  # where an earlier --move has put it
+            plan.already_there.append(sorted_before[folder][film.imdb_id][0])
+        else:
+            left_out["no poster"] += 1
+    return plan
+
+
+def _plan_poster(plan: Plan, source: Path, folder: Path, mode: str) -> None:
+    target = folder / source.name
+    if os.path.lexists(target):
+        same = target.is_file() and filecmp.cmp(source, target, shallow=False)
+        (plan.already_there if same else plan.in_the_way).append(target)
+    elif os.path.lexists(folder) and not folder.is_dir():
+        plan.in_the_way.append(folder)
+    elif mode == "move" and source.is_symlink():
+        plan.left_out["a link, which --move leaves where it is"] += 1
+    else:
+        plan.place.append((source, target))
+
+
+def poster_files(folder: Path, without: Path | None = None) -> dict[int, list[Path]]:
+    """imdbId -> its posters in a folder and below, except below `without`; files before links."""
+    found: dict[int, list[Path]] = {}
+    hidden = without.resolve() if without else None
+    for directory, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if Path(directory, f).resolve() != hidden)
+        for name in sorted(names):
+            path = Path(directory, name)
+            imdb_id = parse_imdb_id(path.stem) if path.suffix.lower() in SUFFIXES else None
+            if imdb_id is not None and path.is_file():
+                found.setdefault(imdb_id, []).append(path)
+    return {imdb_id: sorted(paths, key=Path.is_symlink) for imdb_id, paths in found.items()}
+
+
+def folder_name(genre: str) -> str:
+    """A genre as a name that every file system takes: 'Sci/Fi' -> 'Sci-Fi', '..' -> '_'."""
+    name = unicodedata.normalize("NFC", genre)
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "-", name)[:60].strip(" .")
+    return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
+
+
+def carry_out(plan: Plan, mode: str) -> None:
+    """Link, copy or move what the plan says, and overwrite nothing. Raises SortError."""
+    place = {"link": _link, "copy": _copy, "move": _move}[mode]
+    for done, (source, target) in enumerate(progress(plan.place, len(plan.place), "Sorting")):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            place(source, target)
+        except OSError as error:
+            raise SortError(
+                f"{target} could not be {DONE[mode]} ({error.strerror or error}); {done} posters "
+                f"were {DONE[mode]} before it. Mend that and run the same command again."
+            ) from None
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        # Relative, so that the links hold when both folders are moved together.
+        real = source.parent.resolve() / source.name
+        target.symlink_to(os.path.relpath(real, target.parent.resolve()))
+    except FileExistsError:
+        raise
+    except (OSError, ValueError, NotImplementedError) as error:  # ValueError: another drive
+        raise SortError(
+            f"No symbolic link can be made in {target.parent} ({error}); use --copy instead."
+        ) from None
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as read:
+        write = target.open("xb")  # x: never over another file
+        try:
+            with write:
+                shutil.copyfileobj(read, write)
+        except BaseException:
+            target.unlink()
+            raise
+    shutil.copystat(source, target)
+
+
+def _move(source: Path, target: Path) -> None:
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(source, target)  # another file system
+        if not filecmp.cmp(source, target, shallow=False):
+            target.unlink()
+            raise OSError(errno.EIO, "the copy differs from the poster") from None
+        source.unlink()

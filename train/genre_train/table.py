@@ -1,0 +1,111 @@
+"""The table of films: Kaggle's MovieGenre.csv as it is, or any CSV with an IMDb id and genres."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+
+from genre_infer.errors import GenreInferError
+
+ID_COLUMNS = ("imdbid", "imdb_id", "tconst")
+GENRE_COLUMNS = ("genre", "genres")
+SPLITS = ("train", "valid", "test")
+_NO_GENRE = {"", "n/a", "(no genres listed)", "\\n"}
+
+
+class TableError(GenreInferError):
+    """The table cannot be used; the message names the file and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One usable row. split and domain are None where the table does not say."""
+
+    imdb_id: int
+    genres: tuple[str, ...]
+    split: str | None
+    domain: str | None
+
+
+def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], Counter[str]]:
+    """Read the films of a table, and count the rows left out by reason.
+
+    A row needs an IMDb id and a genre and nothing else; of several rows with one id the first
+    usable one counts. With `domains`, only rows of these domains are taken. The films and the
+    counts add up to the rows of the table. Raises TableError.
+    """
+    frame = _read_csv(path)
+    columns = {str(name).strip().lower(): name for name in frame.columns}
+    id_column = _column(columns, ID_COLUMNS, path)
+    genre_column = _column(columns, GENRE_COLUMNS, path)
+    split_column, domain_column = columns.get("split"), columns.get("domain")
+    if domains and domain_column is None:
+        raise TableError(f"{path.name} has no column 'domain'; leave --domain out.")
+    films: dict[int, Film] = {}
+    left_out: Counter[str] = Counter()
+    for row in frame.to_dict("records"):
+        imdb_id = parse_imdb_id(row[id_column])
+        genres = parse_genres(row[genre_column])
+        domain = str(row[domain_column]).strip() or None if domain_column is not None else None
+        if imdb_id is None:
+            left_out["no imdbId"] += 1
+        elif domains and domain not in domains:
+            left_out["another domain"] += 1
+        elif not genres:
+            left_out["no genre"] += 1
+        elif imdb_id in films:
+            left_out["duplicate"] += 1
+        else:
+            split = _split(row[split_column], path) if split_column is not None else None
+            films[imdb_id] = Film(imdb_id, genres, split, domain)
+    if not films:
+        raise TableError(f"{path.name} has no usable row ({dict(left_out)}).")
+    return list(films.values()), left_out
+
+
+def parse_imdb_id(text: str) -> int | None:
+    """'tt0114709', '0114709' and '114709' are all 114709; anything else is None."""
+    match = re.fullmatch(r"(?:tt)?0*([1-9]\d*)(?:\.0)?", str(text).strip().lower())
+    return int(match[1]) if match else None
+
+
+def parse_genres(text: str) -> tuple[str, ...]:
+    """Pipe-separated genres, in their order and each once."""
+    genres = (genre.strip() for genre in str(text).split("|"))
+    return tuple(dict.fromkeys(genre for genre in genres if genre.lower() not in _NO_GENRE))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TableError(f"The table {path} cannot be read: {error.strerror}.") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")  # Kaggle's own encoding; every byte is a character in it
+    try:
+        # All as text: pandas would turn ids with a gap among them into floats.
+        return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise TableError(f"{path.name} is not a CSV table: {error}") from None
+
+
+def _column(columns: dict[str, str], wanted: tuple[str, ...], path: Path) -> str:
+    for name in wanted:
+        if name in columns:
+            return columns[name]
+    raise TableError(
+        f"{path.name} has none of the columns {', '.join(wanted)} (any case); it has "
+        f"{', '.join(columns) or 'none at all'}."
+    )
+
+
+def _split(text: str, path: Path) -> str:
+    split = str(text).strip().lower()
+    if split not in SPLITS:
+        raise TableError(f"{path.name}: a split is one of {', '.join(SPLITS)}, not {text!r}.")
+    return split
