@@ -43,12 +43,26 @@ def test_output_file_is_whole_or_not_there(folder: Path, tmp_path: Path) -> None
     assert run(folder, "-o", tmp_path / "no" / "rows").returncode == 2
 
 
+def wait_for_rows(part: Path, count: int) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if part.exists() and part.read_bytes().count(b"\n") == count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{part} never had {count} rows")
+
+
 def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "99.jpg")  # never delivers: the run waits there
     target = tmp_path / "rows.jsonl"
     command = [*COMMAND, str(folder), "-o", str(target), *CPU, "--batch-size", "4"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    time.sleep(4)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        # A shell's background job ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_for_rows(tmp_path / "rows.jsonl.part", 12)
     process.send_signal(signal.SIGINT)
     started = time.monotonic()
     _, errors = process.communicate(timeout=10)
@@ -92,9 +106,7 @@ def test_a_killed_run_leaves_every_finished_row(folder: Path, tmp_path: Path) ->
     command = [*COMMAND, str(folder), "-o", str(target), *CPU, "--batch-size", "4"]
     process = subprocess.Popen(command)
     part = tmp_path / "rows.jsonl.part"
-    end = time.monotonic() + 20
-    while time.monotonic() < end and not (part.exists() and part.read_bytes().count(b"\n") == 12):
-        time.sleep(0.1)
+    wait_for_rows(part, 12)
     process.kill()
     process.wait()
     assert len(rows(part.read_bytes())) == 12
