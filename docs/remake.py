@@ -42,7 +42,7 @@ def example(_: str) -> str:
     from genre_infer.cli import main
 
     out = io.StringIO()
-    paths = ["samples/the-hollow-house.jpg", "samples/oh-no-gerald.png"]
+    paths = ["samples/the-hollow-house.jpg", "samples/bobbo-and-bee.gif"]
     with (
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(out),
