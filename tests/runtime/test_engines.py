@@ -92,9 +92,10 @@ def test_openvino_agrees_with_onnxruntime() -> None:
         assert openvino.device == "openvino"
         for shape in ((8, 268, 182), (3, 400, 300), (1, 268, 182), (5, 268, 182), (2, 100, 90)):
             batch = generator.integers(0, 256, (*shape, 3), dtype=np.uint8)
-            # The first batch of each shape too: there an earlier graph was wrong in OpenVINO.
+            # The first batch of each shape too: there an earlier graph was wrong in OpenVINO, by
+            # 0.5 and more. Engines round int8 differently, and more so from processor to processor.
             difference = np.abs(cpu.predict(batch) - openvino.predict(batch))
-            assert difference.max() < 0.1
+            assert difference.max() < 0.25
             assert np.array_equal(openvino.predict(batch), openvino.predict(batch))
 
 
