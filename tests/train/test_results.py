@@ -187,6 +187,25 @@ def test_further_predictions_are_compared(stored: Path, tmp_path: Path) -> None:
     assert not (output / "compared.csv").exists()  # of the earlier page
 
 
+def test_a_model_with_fewer_genres_is_compared_over_those_of_both(
+    stored: Path, tmp_path: Path
+) -> None:
+    make_predictions().only(["Drama", "Comedy"]).save(tmp_path / "fewer.npz")
+    output = tmp_path / "page"
+    assert results(stored, tmp_path / "fewer.npz", "-o", output).exit_code == 0
+    (row,) = read(output / "compared.csv")
+    assert row["genres"] == "2"
+    assert {row[k] for k in ("difference", "low", "high", "largest")} == {"0"}
+    predictions = make_predictions().only(["Comedy", "Drama"])
+    expected = metrics.by_domain(
+        predictions.probabilities,
+        predictions.labels,
+        predictions.domains,
+        predictions.thresholds["balanced"],
+    )[MEAN]["macro_ap"]
+    assert float(row["macro_ap"]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_other_posters_are_refused(stored: Path, tmp_path: Path) -> None:
     other = make_predictions()
     other.imdb_ids = other.imdb_ids + 1

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,17 @@ class Predictions:
             **modes,  # type: ignore[arg-type]
         )
         write_whole(path, file.getvalue())
+
+    def only(self, genres: list[str]) -> "Predictions":
+        """The same for some of the genres, in the order given."""
+        columns = [self.genres.index(genre) for genre in genres]
+        return replace(
+            self,
+            genres=genres,
+            labels=self.labels[:, columns],
+            probabilities=self.probabilities[:, columns],
+            thresholds={mode: row[columns] for mode, row in self.thresholds.items()},
+        )
 
     @staticmethod
     def load(path: Path) -> "Predictions":

@@ -41,6 +41,7 @@ INTERVAL_COLUMNS: Columns = (
 )
 COMPARED_COLUMNS: Columns = (
     ("model", "model"),
+    ("genres", "genres of both"),
     ("macro_ap", "macro AP (mean of domains)"),
     ("difference", "difference"),
     ("low", "low"),
@@ -87,7 +88,8 @@ def page(predictions: Predictions, facts: dict[str, str], tables: Tables, drawn:
     ]
     lines += markdown(tables.modes, MODE_COLUMNS)
     if tables.compared:
-        lines += ["", "## Beside it", "", "On the same posters; the interval is of the difference."]
+        note = "On the same posters, over the genres of both; the interval is of the difference."
+        lines += ["", "## Beside it", "", note]
         lines += ["", *markdown(tables.compared, COMPARED_COLUMNS)]
     lines += ["", "## Pictures"]
     for name in drawn:

@@ -63,11 +63,17 @@ def _check(first: Predictions, others: list[Predictions], paths: tuple[Path, ...
                 f"{path} has no thresholds of the mode {MODE}: its model names no genres, and has "
                 "no such page. Store the predictions of a model trained with --labels all."
             )
-        same = np.array_equal(one.imdb_ids, first.imdb_ids) and one.genres == first.genres
-        if not (same and np.array_equal(one.labels, first.labels)):
+        same = np.array_equal(one.imdb_ids, first.imdb_ids)
+        genres = _shared(first, one)
+        if not (same and genres and np.array_equal(*(p.only(genres).labels for p in (one, first)))):
             raise GenreInferError(
                 f"{path} is of other posters or genres than {paths[0]}; give it a page of its own."
             )
+
+
+def _shared(first: Predictions, other: Predictions) -> list[str]:
+    """The genres of both: a model trained on fewer posters may lack rare ones."""
+    return [genre for genre in first.genres if genre in other.genres]
 
 
 def make_tables(first: Predictions, others: list[Predictions], epochs: Rows) -> Tables:
@@ -119,7 +125,13 @@ def genre_rows(predictions: Predictions) -> Rows:
 
 def compare(first: Predictions, resampled: Resampled, other: Predictions) -> dict[str, Any]:
     """Another model, or another form of one, on the same posters: its headline, the difference to
-    the first's with its paired bootstrap interval, and how far the two agree."""
+    the first's with its paired bootstrap interval, and how far the two agree; all over the genres
+    of both."""
+    genres = _shared(first, other)
+    if genres != first.genres:
+        first = first.only(genres)
+        resampled = bootstrap(first, MODE)
+    other = other.only(genres)
     again = bootstrap(other, MODE)
     low, high = interval(again[MEAN][HEADLINE] - resampled[MEAN][HEADLINE])
     value, reference = (
@@ -129,6 +141,7 @@ def compare(first: Predictions, resampled: Resampled, other: Predictions) -> dic
     named, said = (p.probabilities >= p.thresholds[MODE] for p in (other, first))
     return {
         "model": other.model,
+        "genres": len(genres),
         "macro_ap": value,
         "difference": value - reference,
         "low": low,
