@@ -6,6 +6,7 @@ import click
 
 from genre_infer import __version__
 from genre_infer.commands import CommandGroup, needs_extra
+from genre_infer.model_file import sidecar
 
 
 @click.group(cls=CommandGroup, default="model")
@@ -21,7 +22,7 @@ def main() -> None:
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="ONNX file to write.",
+    help="ONNX file to write; its sha256 goes beside it into FILE.sha256.",
 )
 @click.option(
     "--precision",
@@ -67,8 +68,9 @@ def model(
     The file is compared with the PyTorch model before it is kept: a file that does not answer as
     the checkpoint does is not written.
     """
-    if output.exists() and not force:
-        raise click.UsageError(f"{output} exists; --force replaces it.")
+    for path in (output, sidecar(output)):
+        if path.exists() and not force:
+            raise click.UsageError(f"{path} exists; --force replaces it.")
     with needs_extra("export"):
         from .model import export_model
     export_model(checkpoint, output, precision, posters, method, licences)

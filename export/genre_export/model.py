@@ -18,6 +18,7 @@ from genre_infer import __version__
 from genre_infer.engines import Engine, open_engine
 from genre_infer.errors import GenreInferError
 from genre_infer.metadata import Metadata
+from genre_infer.model_file import sidecar, sidecar_line
 from genre_infer.operating_points import fit_thresholds
 from genre_infer.posters import Limits, Pixels, PosterError, poster_pixels
 from genre_infer.progress import progress
@@ -75,9 +76,8 @@ def export_model(
     data = with_metadata(model, metadata)
     _check_written(data, engine, valid[:8])
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(output.name + ".part")
-    partial.write_bytes(data)
-    os.replace(partial, output)
+    _write_whole(output, data)
+    _write_whole(sidecar(output), sidecar_line(output, hashlib.sha256(data).hexdigest()))
     _report(output, data, parity, labels is not None)
 
 
@@ -186,6 +186,12 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(data)
+    os.replace(partial, path)
 
 
 def _check_written(data: bytes, engine: Engine, posters: Pixels) -> None:

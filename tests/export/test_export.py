@@ -1,5 +1,6 @@
 """genre-export: files that answer as the checkpoint does, or no file."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -19,7 +20,8 @@ from genre_export.checkpoint import Original, read_checkpoint
 from genre_export.cli import main
 from genre_export.drawn import drawn_posters
 from genre_export.graph import join
-from genre_infer import Classifier
+from genre_infer import Classifier, ModelError
+from genre_infer.model_file import sidecar
 from genre_infer.onnx_file import read_metadata
 
 
@@ -123,6 +125,21 @@ def test_a_second_export_is_the_same_to_the_byte(
     args = ("--precision", "int8", "--posters", str(collection.posters))
     assert export(checkpoint, tmp_path / "again.onnx", *args).exit_code == 0
     assert (tmp_path / "again.onnx").read_bytes() == (models / "int8.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_the_hash_lies_beside_the_file_and_is_checked(
+    models: Path, precision: str, tmp_path: Path
+) -> None:
+    data, line = ((models / f"{precision}.onnx{suffix}").read_bytes() for suffix in ("", ".sha256"))
+    assert line.decode() == f"{hashlib.sha256(data).hexdigest()}  {precision}.onnx\n"
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(data)
+    sidecar(copy).write_bytes(line)
+    Classifier(copy, device="cpu").close()
+    copy.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ModelError, match="was changed"):
+        Classifier(copy, device="cpu")
 
 
 def test_int8_weights_stay_within_seven_bits(models: Path) -> None:
