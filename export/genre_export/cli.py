@@ -74,3 +74,25 @@ def model(
     with needs_extra("export"):
         from .model import export_model
     export_model(checkpoint, output, precision, posters, method, licences)
+
+
+@main.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write the wheel into.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing wheel.")
+def wheel(model: Path, output: Path, force: bool) -> None:
+    """Pack MODEL, a file written by genre-export, into a data-only wheel.
+
+    Installed with pip, it is used by its name: genre-infer --model NAME.
+    """
+    with needs_extra("export"):
+        from .wheel import make_wheel
+
+        made, name = make_wheel(model, output, force=force)
+    click.echo(f"Wrote {made}. After pip install {made}: genre-infer --model {name}", err=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import os
 import platform
 import warnings
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +24,7 @@ from genre_infer.progress import progress
 
 from .checkpoint import Checkpoint, CheckpointError, Folded, read_checkpoint
 from .drawn import drawn_posters
+from .files import write_whole
 from .graph import join, network_graph, preprocessing_graph, with_metadata
 from .quantize import quantize
 from .verify import (
@@ -75,9 +75,8 @@ def export_model(
     metadata = _metadata(checkpoint, precision, thresholds, details, parity, dict(licences))
     data = with_metadata(model, metadata)
     _check_written(data, engine, valid[:8])
-    output.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(output, data)
-    _write_whole(sidecar(output), sidecar_line(output, hashlib.sha256(data).hexdigest()))
+    write_whole(output, data)
+    write_whole(sidecar(output), sidecar_line(output, hashlib.sha256(data).hexdigest()))
     _report(output, data, parity, labels is not None)
 
 
@@ -186,12 +185,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(data)
-    os.replace(partial, path)
 
 
 def _check_written(data: bytes, engine: Engine, posters: Pixels) -> None:

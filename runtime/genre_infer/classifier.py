@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from .engines import Engine, available_cores, open_engine
 from .errors import GenreInferError
+from .installed import find_model
 from .metadata import Metadata
 from .model_file import load_model
 from .pipeline import ordered_map
@@ -23,7 +23,7 @@ BATCH_SIZE = 8  # larger ones gain nothing on a CPU and need more memory
 class Classifier:
     """Names the genres of film posters.
 
-    model: a file made by genre-export; None is the packaged model.
+    model: a file made by genre-export, or the name of an installed model; None is the packaged one.
     sha256: the hash, in hex, that the model's bytes must have. That in MODEL.sha256 beside it,
         where there is one, is checked in any case.
     device: "auto" (the first that runs of "cuda", "openvino", "cpu"), or one of them.
@@ -57,7 +57,7 @@ class Classifier:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
         if batch_size < 1 or (top is not None and top < 1) or (threads is not None and threads < 1):
             raise ValueError("batch_size, top and threads are at least 1")
-        loaded = load_model(Path(model) if model is not None else None, sha256)
+        loaded = load_model(find_model(model), sha256)
         self.sha256 = loaded.sha256
         self.metadata: Metadata = loaded.metadata
         if mode not in self.metadata.thresholds:

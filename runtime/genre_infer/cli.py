@@ -33,8 +33,10 @@ class Finite(click.FloatRange):
 
 MODEL = click.option(
     "--model",
+    metavar="FILE|NAME",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A model made by genre-export, in place of the packaged one.",
+    help="A model made by genre-export, or the name of an installed one, in place of the packaged "
+    "one.",
 )
 
 
@@ -195,6 +197,8 @@ def _with_progress(
 def _summary(
     classifier: "Classifier", posters: "Discovery", counts: Counter[str], seconds: float
 ) -> None:
+    from .installed import faster_model
+
     total = counts.total()
     parts = [f"{total} poster{'s' * (total != 1)}" if total else "No posters found"]
     parts += [f"{count} {status}" for status, count in counts.most_common() if status != "ok"]
@@ -204,6 +208,8 @@ def _summary(
     click.echo("; ".join(parts) + ".", err=True)
     for sentence in classifier.skipped:
         click.echo(f"Not used: {sentence}", err=True)
+    if faster := faster_model(classifier.device, classifier.metadata):
+        click.echo(faster, err=True)
 
 
 def _quiet_pillow() -> None:
@@ -220,13 +226,15 @@ def _quiet_pillow() -> None:
 @SHA256
 @click.option("--json", "as_json", is_flag=True, help="The whole metadata as JSON.")
 def info(model: Path | None, sha256: str | None, as_json: bool) -> None:
-    """Show what MODEL, or the packaged model, says of itself. Nothing is run."""
+    """Show what MODEL (a file, or the name of an installed one; default: the packaged model) says
+    of itself. Nothing is run."""
     import json
 
     from .info import info_document, info_lines
+    from .installed import find_model
     from .model_file import load_model
 
-    loaded = load_model(model, sha256)
+    loaded = load_model(find_model(model), sha256)
     if as_json:
         click.echo(json.dumps(info_document(loaded), indent=1))
     else:

@@ -104,5 +104,5 @@ def _check_sidecar(model: Path, found: str) -> None:
     if found != expected:
         raise ModelError(
             f"The model {model} was changed or is not whole: its sha256 is {found}, {path} says "
-            f"{expected}. Fetch both anew; if the change was meant: {again}"
+            f"{expected}. Fetch or install both anew; if the change was meant: {again}"
         )
