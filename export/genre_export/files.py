@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""What genre-export writes: where, and each file as a whole or not at all."""
 
 import os
 from pathlib import Path
@@ -10,3 +10,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(partial, path)
+
+
+def report_files(model: Path) -> tuple[Path, Path]:
+    """Where the report on a model lies, as JSON and as a page: beside it."""
+    stem = model.name.removesuffix(".onnx")
+    return model.with_name(f"{stem}.report.json"), model.with_name(f"{stem}.report.md")

@@ -229,6 +229,19 @@ def test_an_existing_file_needs_force(checkpoint: Path, tmp_path: Path) -> None:
     assert "--force" in done.stderr
     assert (tmp_path / "x.onnx").read_text() == "mine"
     assert export(checkpoint, tmp_path / "x.onnx", "--force").exit_code == 0
+    written = ["x.onnx", "x.onnx.sha256", "x.report.json", "x.report.md"]
+    assert sorted(os.listdir(tmp_path)) == written
+    for name in written:
+        (tmp_path / name).rename(tmp_path / "away")
+        for other in written:
+            (tmp_path / other).unlink(missing_ok=True)
+        (tmp_path / "away").rename(tmp_path / name)
+        done = export(checkpoint, tmp_path / "x.onnx")
+        assert done.exit_code == 2
+        assert f"{name} exists" in done.stderr
+        assert os.listdir(tmp_path) == [name]
+        for other in written:
+            (tmp_path / other).touch()
 
 
 def test_other_folders_and_damaged_weights_are_refused(checkpoint: Path, tmp_path: Path) -> None:
