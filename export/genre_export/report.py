@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import platform
 import tempfile
 import time
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from genre_infer import Classifier, __version__
+from genre_infer.engines import available_cores
 from genre_infer.errors import DeviceError, GenreInferError
 from genre_infer.info import info_document
 from genre_infer.machine import commit, processor, today
@@ -66,8 +68,10 @@ def report_on_bytes(
 
 
 def measure(model: Path, checkpoint: Checkpoint, compared: Compared) -> dict[str, Any]:
-    """The report: the file, its metadata, its weights, and a row for each provider."""
+    """The report: the file, its metadata, its weights, and a row for each provider. load_average:
+    of the machine before measuring; one well over 0 makes speeds say little."""
     loaded = load_model(model)
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
     rows, absent = [], []
     for device in DEVICES:
         click.echo(f"Measuring on {device} …", err=True)
@@ -91,6 +95,8 @@ def measure(model: Path, checkpoint: Checkpoint, compared: Compared) -> dict[str
         "providers": rows,
         "not_measured": list(dict.fromkeys(absent)),
         "processor": processor(),
+        "cores": available_cores(),
+        "load_average": load,
         "versions": {
             "genre-infer": __version__,
             "python": platform.python_version(),

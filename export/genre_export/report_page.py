@@ -60,7 +60,9 @@ def _against(report: dict[str, Any]) -> str:
     text = (
         "The original is the checkpoint's float16 weights in float32 in PyTorch, with its "
         f"calibration. Differences are of probabilities, over {posters} {kind}, labels at the "
-        "checkpoint's own thresholds. Speed is the network alone in batches of 8, all cores."
+        "checkpoint's own thresholds. Speed is the network alone in batches of 8, on "
+        f"{report['cores']} cores; the machine's load average before it was measured was "
+        f"{_shown(report['load_average'])}."
     )
     if report["original_macro_ap"] is not None:
         text += (
