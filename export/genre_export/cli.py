@@ -6,6 +6,12 @@ import click
 
 from genre_infer import __version__
 from genre_infer.commands import CommandGroup, needs_extra
+from genre_infer.model_file import sidecar
+
+from .files import report_files
+
+CHECKPOINT = click.Path(exists=True, file_okay=False, path_type=Path)
+MODEL = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
 @click.group(cls=CommandGroup, default="model")
@@ -15,13 +21,14 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("checkpoint", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("checkpoint", type=CHECKPOINT)
 @click.option(
     "-o",
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="ONNX file to write.",
+    help="ONNX file to write. Beside it go its hash, FILE.sha256, and its report, .report.json "
+    "and .report.md.",
 )
 @click.option(
     "--precision",
@@ -52,7 +59,7 @@ def main() -> None:
     metavar="WHAT LICENCE",
     help="A licence for the metadata, e.g. backbone CC0-1.0. May be repeated.",
 )
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 def model(
     checkpoint: Path,
     output: Path,
@@ -67,8 +74,73 @@ def model(
     The file is compared with the PyTorch model before it is kept: a file that does not answer as
     the checkpoint does is not written.
     """
-    if output.exists() and not force:
-        raise click.UsageError(f"{output} exists; --force replaces it.")
+    _refuse_existing(force, output, sidecar(output), *report_files(output))
     with needs_extra("export"):
         from .model import export_model
     export_model(checkpoint, output, precision, posters, method, licences)
+
+
+@main.command()
+@MODEL
+@click.option(
+    "--checkpoint",
+    required=True,
+    type=CHECKPOINT,
+    help="The checkpoint folder that MODEL was exported from.",
+)
+@click.option(
+    "--posters",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder the checkpoint was trained on. Without it drawn pictures are compared.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write report.json and README.md into; default: beside MODEL, as "
+    "genre-export does.",
+)
+@click.option("--force", is_flag=True, help="Replace existing files.")
+def report(
+    model: Path, checkpoint: Path, posters: Path | None, output: Path | None, force: bool
+) -> None:
+    """Measure MODEL, a file written by genre-export, on every provider that is there.
+
+    The report: distance from the original, accuracy, size, speed, format, calibration, hashes.
+    """
+    files = (output / "report.json", output / "README.md") if output else report_files(model)
+    _refuse_existing(force, *files)
+    with needs_extra("export"):
+        from .report import report_on, say, write_report
+    measured = report_on(model, checkpoint, posters)
+    write_report(measured, *files)
+    say(measured)
+    click.echo(f"Wrote {files[0]} and {files[1]}.", err=True)
+
+
+def _refuse_existing(force: bool, *paths: Path) -> None:
+    for path in paths:
+        if path.exists() and not force:
+            raise click.UsageError(f"{path} exists; --force replaces it.")
+
+
+@main.command()
+@MODEL
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write the wheel into.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing wheel.")
+def wheel(model: Path, output: Path, force: bool) -> None:
+    """Pack MODEL, a file written by genre-export, into a data-only wheel.
+
+    Installed with pip, it is used by its name: genre-infer --model NAME.
+    """
+    with needs_extra("export"):
+        from .wheel import make_wheel
+
+        made, name = make_wheel(model, output, force=force)
+    click.echo(f"Wrote {made}. After pip install {made}: genre-infer --model {name}", err=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import os
 import platform
 import warnings
 from importlib.metadata import PackageNotFoundError, version
@@ -12,31 +11,33 @@ from typing import Any
 import click
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from genre_infer import __version__
 from genre_infer.engines import Engine, open_engine
 from genre_infer.errors import GenreInferError
 from genre_infer.metadata import Metadata
+from genre_infer.model_file import sidecar, sidecar_line
 from genre_infer.operating_points import fit_thresholds
-from genre_infer.posters import Limits, Pixels, PosterError, poster_pixels
-from genre_infer.progress import progress
+from genre_infer.posters import Pixels
 
-from .checkpoint import Checkpoint, CheckpointError, Folded, read_checkpoint
-from .drawn import drawn_posters
+from .checkpoint import Checkpoint, Folded, read_checkpoint
+from .files import report_files, write_whole
 from .graph import join, network_graph, preprocessing_graph, with_metadata
+from .posters import Compared, compared_posters, decode
 from .quantize import quantize
-from .verify import (
-    Parity,
-    compare,
-    engine_probabilities,
-    original_probabilities,
-    refuse_mismatch,
-)
+from .report import report_on_bytes, say, write_report
+from .verify import Parity, compare, engine_probabilities, refuse_mismatch
 
 Thresholds = dict[str, dict[str, float | None]]
 CALIBRATION_POSTERS = 128
-LEAST_FOUND = 0.9
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Made:
+    """A file's bytes, not written yet, and what it was compared over."""
+
+    data: bytes
+    compared: Compared
 
 
 def export_model(
@@ -47,38 +48,58 @@ def export_model(
     method: str,
     licences: tuple[tuple[str, str], ...],
 ) -> None:
-    """Write one ONNX file that answers as the checkpoint does, or none.
+    """Write one ONNX file that answers as the checkpoint does, its hash and its report; or none.
 
     posters: the folder the checkpoint was trained on. Its train posters calibrate int8, its valid
     posters give the thresholds through the exported precision and the comparison. Raises
     GenreInferError.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
+    made = make_model(checkpoint, precision, posters, method, licences)
+    report = report_on_bytes(made.data, output.name, checkpoint, made.compared)
+    write_whole(output, made.data)
+    write_whole(sidecar(output), sidecar_line(output, report["sha256"]))
+    write_report(report, *report_files(output))
+    say(report)
+    if made.compared.labels is None:
+        click.echo(
+            "Thresholds are the checkpoint's own; with --posters they are fitted anew through "
+            "this precision.",
+            err=True,
+        )
+    size = f"{len(made.data) / 1e6:.1f} MB"
+    click.echo(f"Wrote {output.name}: {size}, sha256 {report['sha256']}", err=True)
+
+
+def make_model(
+    checkpoint: Checkpoint,
+    precision: str,
+    posters: Path | None = None,
+    method: str = "percentile",
+    licences: tuple[tuple[str, str], ...] = (),
+) -> Made:
+    """A file that was compared with the checkpoint and opens as the runtime opens it. See
+    export_model."""
     if precision == "int8" and posters is None:
         raise GenreInferError(
             "--precision int8 is calibrated on train posters: name their folder with --posters."
         )
-    valid, labels, missing = _valid_posters(checkpoint, posters)
+    compared = compared_posters(checkpoint, posters)
     click.echo(f"Exporting {checkpoint.document['name']} in {precision} …", err=True)
     model, details = _build(checkpoint, precision, posters, method)
     usual = (8, checkpoint.size[1], checkpoint.size[0], 3)
     engine, _ = open_engine(model.SerializeToString(), usual, "cpu")
-    given = engine_probabilities(engine, valid)
-    expected = original_probabilities(checkpoint, valid)
+    given = engine_probabilities(engine, compared.pixels)
     thresholds = checkpoint.document["thresholds"]
-    parity = compare(expected, given, checkpoint.genres, thresholds["balanced"])
+    parity = compare(compared.expected, given, checkpoint.genres, thresholds["balanced"])
     refuse_mismatch(parity, precision)
-    if labels is not None:
-        thresholds = fit_thresholds(given, labels, checkpoint.genres)
-    details["posters_missing"] = missing
+    if compared.labels is not None:
+        thresholds = fit_thresholds(given, compared.labels, checkpoint.genres)
+    details["posters_missing"] = compared.missing
     metadata = _metadata(checkpoint, precision, thresholds, details, parity, dict(licences))
     data = with_metadata(model, metadata)
-    _check_written(data, engine, valid[:8])
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(output.name + ".part")
-    partial.write_bytes(data)
-    os.replace(partial, output)
-    _report(output, data, parity, labels is not None)
+    _check_written(data, engine, compared.pixels[:8])
+    return Made(data, compared)
 
 
 def _build(
@@ -91,7 +112,7 @@ def _build(
     if precision == "int8":
         assert posters is not None
         names = checkpoint.document["calibration_posters"][:CALIBRATION_POSTERS]
-        pixels, found = _decode(names, posters, checkpoint.size, "Decoding calibration posters")
+        pixels, found = decode(names, posters, checkpoint.size, "Decoding calibration posters")
         network = quantize(network, pixels, method)
         digest = hashlib.sha256("\n".join(names[i] for i in found).encode()).hexdigest()
         details["int8"] = {
@@ -102,41 +123,6 @@ def _build(
             "calibration_sha256": digest,
         }
     return join(preprocessing_graph(checkpoint.size), network), details
-
-
-def _valid_posters(
-    checkpoint: Checkpoint, posters: Path | None
-) -> tuple[Pixels, NDArray[np.bool_] | None, int]:
-    """The valid posters with their labels, and how many are missing; drawn ones, without labels,
-    where there is no folder."""
-    if posters is None:
-        return drawn_posters(32, *checkpoint.size), None, 0
-    valid: dict[str, list[str]] = checkpoint.document["valid"]
-    names = list(valid)
-    pixels, found = _decode(names, posters, checkpoint.size, "Decoding valid posters")
-    labels = [[g in valid[names[i]] for g in checkpoint.genres] for i in found]
-    missing = len(names) - len(found)
-    if missing:
-        click.echo(f"{missing} of {len(names)} valid posters are missing or unreadable.", err=True)
-    return pixels, np.array(labels, dtype=bool), missing
-
-
-def _decode(
-    names: list[str], folder: Path, size: tuple[int, int], label: str
-) -> tuple[Pixels, list[int]]:
-    pixels, found = [], []
-    for position, name in enumerate(progress(names, len(names), label)):
-        try:
-            pixels.append(poster_pixels(folder / name, *size, Limits()))
-            found.append(position)
-        except PosterError:
-            continue
-    if len(found) < LEAST_FOUND * len(names) or not found:
-        raise CheckpointError(
-            f"Only {len(found)} of the {len(names)} posters that the checkpoint names are in "
-            f"{folder}; --posters is the folder it was trained on."
-        )
-    return np.stack(pixels), found
 
 
 def _metadata(
@@ -177,8 +163,8 @@ def _metadata(
 PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "onnxruntime-gpu", "numpy", "pillow")
 
 
-def _short(value: float) -> float:
-    return value if isinstance(value, int) else float(f"{value:.3g}")
+def _short(value: float | None) -> float | None:
+    return value if value is None or isinstance(value, int) else float(f"{value:.3g}")
 
 
 def _version(package: str) -> str | None:
@@ -196,22 +182,3 @@ def _check_written(data: bytes, engine: Engine, posters: Pixels) -> None:
     written, _ = open_engine(data, (8, metadata.height, metadata.width, 3), "cpu")
     if not np.array_equal(written.run(posters), engine.run(posters)):
         raise GenreInferError("The file with metadata answers differently; it was not kept.")
-
-
-def _report(output: Path, data: bytes, parity: Parity, fitted: bool) -> None:
-    kind = "valid" if fitted else "drawn"
-    click.echo(
-        f"Over {parity.posters} {kind} posters: largest difference {parity.largest:.2g}, "
-        f"99th percentile {parity.percentile_99:.2g}, {parity.agreement:.2%} of labels agree.",
-        err=True,
-    )
-    if not fitted:
-        click.echo(
-            "Thresholds are the checkpoint's own; with --posters they are fitted anew through "
-            "this precision.",
-            err=True,
-        )
-    click.echo(
-        f"Wrote {output.name}: {len(data) / 1e6:.1f} MB, sha256 {hashlib.sha256(data).hexdigest()}",
-        err=True,
-    )

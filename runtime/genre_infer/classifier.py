@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from .engines import Engine, available_cores, open_engine
 from .errors import GenreInferError
+from .installed import find_model
 from .metadata import Metadata
-from .model_file import read_model
-from .onnx_file import read_metadata
+from .model_file import load_model
 from .pipeline import ordered_map
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 from .results import GenreProbability, Result
@@ -24,7 +23,9 @@ BATCH_SIZE = 8  # larger ones gain nothing on a CPU and need more memory
 class Classifier:
     """Names the genres of film posters.
 
-    model: a file made by genre-export; None is the packaged model.
+    model: a file made by genre-export, or the name of an installed model; None is the packaged one.
+    sha256: the hash, in hex, that the model's bytes must have. That in MODEL.sha256 beside it,
+        where there is one, is checked in any case.
     device: "auto" (the first that runs of "cuda", "openvino", "cpu"), or one of them.
     mode: the operating point, one of those in the model's metadata ("balanced").
     threshold: one probability (0 to 1) in place of every genre's own.
@@ -42,6 +43,7 @@ class Classifier:
         self,
         model: str | os.PathLike[str] | None = None,
         *,
+        sha256: str | None = None,
         device: str = "auto",
         mode: str = "balanced",
         threshold: float | None = None,
@@ -55,8 +57,9 @@ class Classifier:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
         if batch_size < 1 or (top is not None and top < 1) or (threads is not None and threads < 1):
             raise ValueError("batch_size, top and threads are at least 1")
-        data, self.sha256 = read_model(Path(model) if model is not None else None)
-        self.metadata: Metadata = read_metadata(data)
+        loaded = load_model(find_model(model), sha256)
+        self.sha256 = loaded.sha256
+        self.metadata: Metadata = loaded.metadata
         if mode not in self.metadata.thresholds:
             modes = ", ".join(self.metadata.thresholds)
             raise GenreInferError(f"The model has no mode {mode!r}; it has: {modes}.")
@@ -71,7 +74,7 @@ class Classifier:
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
         usual = (batch_size, self.metadata.height, self.metadata.width, 3)
-        engine, self.skipped = open_engine(data, usual, device, self._threads)
+        engine, self.skipped = open_engine(loaded.data, usual, device, self._threads)
         self._opened: Engine | None = engine
 
     @property

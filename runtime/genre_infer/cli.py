@@ -1,5 +1,6 @@
 """The command genre-infer."""
 
+import re
 import sys
 import time
 from collections import Counter
@@ -32,8 +33,25 @@ class Finite(click.FloatRange):
 
 MODEL = click.option(
     "--model",
+    metavar="FILE|NAME",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A model made by genre-export, in place of the packaged one.",
+    help="A model made by genre-export, or the name of an installed one, in place of the packaged "
+    "one.",
+)
+
+
+def _hash(_context: Any, _parameter: Any, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value):
+        raise click.BadParameter("a sha256 has 64 hexadecimal digits.")
+    return value
+
+
+SHA256 = click.option(
+    "--sha256",
+    metavar="HEX",
+    callback=_hash,
+    help="Refuse a model whose bytes have another hash. A file MODEL.sha256 beside it is checked "
+    "in any case.",
 )
 
 
@@ -74,6 +92,7 @@ def main() -> None:
     "not there is an error.",
 )
 @MODEL
+@SHA256
 @click.option(
     "--mode",
     default="balanced",
@@ -178,6 +197,8 @@ def _with_progress(
 def _summary(
     classifier: "Classifier", posters: "Discovery", counts: Counter[str], seconds: float
 ) -> None:
+    from .installed import faster_model
+
     total = counts.total()
     parts = [f"{total} poster{'s' * (total != 1)}" if total else "No posters found"]
     parts += [f"{count} {status}" for status, count in counts.most_common() if status != "ok"]
@@ -187,6 +208,8 @@ def _summary(
     click.echo("; ".join(parts) + ".", err=True)
     for sentence in classifier.skipped:
         click.echo(f"Not used: {sentence}", err=True)
+    if faster := faster_model(classifier.device, classifier.metadata):
+        click.echo(faster, err=True)
 
 
 def _quiet_pillow() -> None:
@@ -200,35 +223,19 @@ def _quiet_pillow() -> None:
 
 @main.command()
 @click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@SHA256
 @click.option("--json", "as_json", is_flag=True, help="The whole metadata as JSON.")
-def info(model: Path | None, as_json: bool) -> None:
-    """Show what MODEL, or the packaged model, says of itself. Nothing is run."""
+def info(model: Path | None, sha256: str | None, as_json: bool) -> None:
+    """Show what MODEL (a file, or the name of an installed one; default: the packaged model) says
+    of itself. Nothing is run."""
     import json
 
-    from .model_file import read_model
-    from .onnx_file import read_metadata
+    from .info import info_document, info_lines
+    from .installed import find_model
+    from .model_file import load_model
 
-    data, sha256 = read_model(model)
-    metadata = read_metadata(data)
-    document = {**metadata.to_document(), "sha256": sha256, "bytes": len(data)}
+    loaded = load_model(find_model(model), sha256)
     if as_json:
-        click.echo(json.dumps(document, indent=1))
-        return
-    click.echo(f"{metadata.name} {metadata.version}, {metadata.precision}")
-    click.echo(f"  sha256      {sha256}")
-    click.echo(f"  size        {len(data) / 1e6:.1f} MB")
-    click.echo(f"  input       any size, squished to {metadata.width}x{metadata.height}")
-    click.echo(f"  checkpoint  {metadata.checkpoint_sha256}")
-    for title, values in (("licences", metadata.licences), ("made with", metadata.created_with)):
-        click.echo(f"  {title}")
-        for key, value in values.items():
-            click.echo(f"    {key:16} {value}")
-    click.echo("  thresholds")
-    click.echo("    " + " ".join([f"{'':14}", *(f"{mode:>15}" for mode in metadata.thresholds)]))
-    for genre in metadata.genres:
-        cells = [_cell(row[genre]) for row in metadata.thresholds.values()]
-        click.echo("    " + " ".join([f"{genre:14}", *cells]))
-
-
-def _cell(threshold: float | None) -> str:
-    return f"{'never':>15}" if threshold is None else f"{threshold:15.3f}"
+        click.echo(json.dumps(info_document(loaded), indent=1))
+    else:
+        click.echo("\n".join(info_lines(loaded)))

@@ -1,6 +1,10 @@
-"""What kind of processor this is, for reports that name it. Nothing here tells who owns it."""
+"""Where figures come from: processor, day and commit. Nothing here tells who owns the machine."""
 
+import os
 import platform
+import subprocess
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 _UNITS = (
@@ -26,3 +30,27 @@ def processor() -> str:
     units = [name for flag, name in _UNITS if flag in flags]
     name = fields.get("model name") or platform.machine()
     return f"{name} ({', '.join(units)})" if units else name
+
+
+def today() -> str:
+    """The date in UTC, or the day of SOURCE_DATE_EPOCH."""
+    seconds = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def commit(source: Path) -> str:
+    """The commit of a source file's repository, with '-dirty' where tracked files, results pages
+    apart, differ from it; 'unknown' where git, or its repository, is not there."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=source.parent, capture_output=True, check=True, text=True
+        )
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", source.name)  # not a repository around this one
+        changed = git("status", "--porcelain", "-uno", "--", ":/", ":(exclude,top)docs/results")
+        return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,7 +1,7 @@
 """What a model file says of itself: one JSON document in the ONNX metadata."""
 
 import json
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -54,14 +54,15 @@ class Metadata:
     def from_json(text: str) -> "Metadata":
         """Read and check a document. Raises ModelError, saying what is missing or inconsistent."""
         try:
-            document = json.loads(text)
-        except ValueError as error:
+            document = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"The model's metadata is not JSON ({error}).") from None
-        if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        form = document.get("format") if isinstance(document, dict) else None
+        if not isinstance(form, int) or isinstance(form, bool) or form < 1:
             raise ModelError("The model's metadata names no format.")
-        if document["format"] > FORMAT:
+        if form > FORMAT:
             raise ModelError(
-                f"The model's metadata has format {document['format']}, newer than this runtime's "
+                f"The model's metadata has format {form}, newer than this runtime's "
                 f"{FORMAT}: pip install --upgrade genre-infer"
             )
         required = [f.name for f in fields(Metadata) if f.name != "details"]
@@ -74,17 +75,34 @@ class Metadata:
         return Metadata(**known)
 
 
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON leaves open which of two equal keys counts; readers differ."""
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key is there twice")
+    return document
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _is_name(value: Any) -> bool:
+    """Text that can stand in a row or on a terminal. | separates genres in CSV."""
+    return isinstance(value, str) and value != "" and value.isprintable() and "|" not in value
+
+
 def _check(known: dict[str, Any]) -> None:
     genres = known["genres"]
     if (
         not isinstance(genres, list)
         or not genres
-        or not all(isinstance(genre, str) and genre for genre in genres)
+        or not all(_is_name(genre) for genre in genres)
         or len(set(genres)) != len(genres)
     ):
         raise ModelError("The model's metadata has no list of different genres.")
-    for name in ("name", "version", "precision", "checkpoint_sha256"):
-        if not isinstance(known[name], str):
+    for name in ("name", "version"):
+        if not _is_name(known[name]):
             raise ModelError(f"The model's metadata: {name} is not text.")
     for name in ("width", "height"):
         size = known[name]
@@ -92,9 +110,15 @@ def _check(known: dict[str, Any]) -> None:
             raise ModelError(f"The model's metadata: {name} is no size in pixels.")
     if known["precision"] not in PRECISIONS:
         raise ModelError(f"The model's metadata: precision is none of {', '.join(PRECISIONS)}.")
+    sha256 = known["checkpoint_sha256"]
+    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ModelError("The model's metadata: checkpoint_sha256 is not 64 hexadecimal digits.")
     for name in ("licences", "created_with"):
-        if not isinstance(known[name], dict):
-            raise ModelError(f"The model's metadata: {name} is not a mapping.")
+        texts = known[name]
+        if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
+            raise ModelError(f"The model's metadata: {name} is not a mapping to texts.")
+    if not isinstance(known.get("details", {}), dict):
+        raise ModelError("The model's metadata: details is not a mapping.")
     _check_thresholds(known["thresholds"], genres)
 
 
@@ -102,9 +126,11 @@ def _check_thresholds(thresholds: Any, genres: list[str]) -> None:
     if not isinstance(thresholds, dict) or "balanced" not in thresholds:
         raise ModelError("The model's metadata has no thresholds for the mode 'balanced'.")
     for mode, row in thresholds.items():
+        if not _is_name(mode):
+            raise ModelError(f"The model's metadata: the mode {mode!r} is not text.")
         if not isinstance(row, dict) or set(row) != set(genres):
             raise ModelError(f"The thresholds of the mode {mode!r} are not for the model's genres.")
         for genre, value in row.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (number and math.isfinite(value) and 0 <= value <= 1):
+            if value is not None and not (number and 0 <= value <= 1):
                 raise ModelError(f"The threshold of {genre} in {mode!r} is not between 0 and 1.")

@@ -1,5 +1,6 @@
 """genre-export: files that answer as the checkpoint does, or no file."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -19,7 +20,8 @@ from genre_export.checkpoint import Original, read_checkpoint
 from genre_export.cli import main
 from genre_export.drawn import drawn_posters
 from genre_export.graph import join
-from genre_infer import Classifier
+from genre_infer import Classifier, ModelError
+from genre_infer.model_file import sidecar
 from genre_infer.onnx_file import read_metadata
 
 
@@ -125,6 +127,21 @@ def test_a_second_export_is_the_same_to_the_byte(
     assert (tmp_path / "again.onnx").read_bytes() == (models / "int8.onnx").read_bytes()
 
 
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_the_hash_lies_beside_the_file_and_is_checked(
+    models: Path, precision: str, tmp_path: Path
+) -> None:
+    data, line = ((models / f"{precision}.onnx{suffix}").read_bytes() for suffix in ("", ".sha256"))
+    assert line.decode() == f"{hashlib.sha256(data).hexdigest()}  {precision}.onnx\n"
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(data)
+    sidecar(copy).write_bytes(line)
+    Classifier(copy, device="cpu").close()
+    copy.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ModelError, match="was changed"):
+        Classifier(copy, device="cpu")
+
+
 def test_int8_weights_stay_within_seven_bits(models: Path) -> None:
     """uint8 activations against weights of at most 64: a pair's sum fits 16 bits (2 x 255 x 64 =
     32,640 < 32,768), so AVX2 without VNNI cannot saturate."""
@@ -212,6 +229,19 @@ def test_an_existing_file_needs_force(checkpoint: Path, tmp_path: Path) -> None:
     assert "--force" in done.stderr
     assert (tmp_path / "x.onnx").read_text() == "mine"
     assert export(checkpoint, tmp_path / "x.onnx", "--force").exit_code == 0
+    written = ["x.onnx", "x.onnx.sha256", "x.report.json", "x.report.md"]
+    assert sorted(os.listdir(tmp_path)) == written
+    for name in written:
+        (tmp_path / name).rename(tmp_path / "away")
+        for other in written:
+            (tmp_path / other).unlink(missing_ok=True)
+        (tmp_path / "away").rename(tmp_path / name)
+        done = export(checkpoint, tmp_path / "x.onnx")
+        assert done.exit_code == 2
+        assert f"{name} exists" in done.stderr
+        assert os.listdir(tmp_path) == [name]
+        for other in written:
+            (tmp_path / other).touch()
 
 
 def test_other_folders_and_damaged_weights_are_refused(checkpoint: Path, tmp_path: Path) -> None:

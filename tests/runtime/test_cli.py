@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command import CPU, rows, run
 from PIL import Image
+from write_onnx import model_bytes
 
 
 def test_a_folder_to_json_lines(folder: Path) -> None:
@@ -160,6 +162,38 @@ def test_info_shows_the_metadata() -> None:
     shown = run("info").stdout.decode()
     assert all(genre in shown for genre in document["genres"])
     assert run("info", packaged.PATH).stdout.decode() == shown
+
+
+def leaves(value: object) -> Iterator[object]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+def test_info_shows_all_that_the_file_says(tmp_path: Path) -> None:
+    details = {
+        "int8": {"method": "entropy", "float_layers": ["first", "last"], "calibration_posters": 77},
+        "parity": {"posters": 1234, "largest": 0.123, "agreement": 0.987},
+        "odd": {"deep": {"deeper": [{"a": 1.25}, None, True]}, "\x1b[2J": "\x1b[31m"},
+    }
+    thresholds = {"balanced": {"Drama": 0.123456, "Horror": None}}
+    model = tmp_path / "made.onnx"
+    model.write_bytes(
+        model_bytes(metadata={"details": details, "thresholds": thresholds, "licences": {"a": "b"}})
+    )
+    document = json.loads(run("info", model, "--json").stdout)
+    assert document["details"] == details
+    assert (document["opset"], document["ir_version"]) == (18, 10)
+    assert document["bytes"] == model.stat().st_size
+    shown = run("info", model).stdout.decode()
+    for leaf in leaves(document):
+        word = {"None": "never", "True": "yes", "\x1b[31m": "\\x1b[31m"}.get(str(leaf), str(leaf))
+        assert word in shown
+    for part in ("uint8 [N, height, width, 3]", "float32 [N, 2]", "182x268", "opset 18"):
+        assert part in shown
+    assert "\x1b" not in shown
 
 
 def test_a_model_of_one_s_own(folder: Path, tmp_path: Path) -> None:

@@ -41,40 +41,52 @@ METADATA = {
     "width": 182,
     "height": 268,
     "precision": "float32",
-    "checkpoint_sha256": "",
+    "checkpoint_sha256": "0" * 64,
     "licences": {},
     "created_with": {},
 }
 
 
+def node(operator: str, domain: str = "", *attributes: Field) -> bytes:
+    parts = [(5, message([(1, "attribute"), attribute])) for attribute in attributes]
+    return message([(1, "image"), (2, "probabilities"), (4, operator), (7, domain), *parts])
+
+
+EXTERNAL = message([(8, "weight"), (14, 1)])
+"""A tensor whose data lies in another file."""
+
+
 def model_bytes(
     *,
-    external: bool = False,
+    nodes: Iterable[bytes] = (),
+    graph_fields: Iterable[Field] = (),
+    model_fields: Iterable[Field] = (),
     domain: str = "",
-    inner_domain: str = "",
-    metadata: dict[str, object] | None = METADATA,
+    metadata: dict[str, object] | str | None = METADATA,
     input_name: str = "image",
     input_type: int = 2,
     input_shape: list[int | None] | None = None,
     extra_input: bool = False,
     output_name: str = "probabilities",
+    output_type: int = 1,
     output_shape: list[int | None] | None = None,
     initializer_listed_as_input: bool = False,
 ) -> bytes:
-    """An ONNX file whose header is right but for what is asked; its graph computes nothing."""
-    inner = message([(1, message([(4, "Identity"), (7, inner_domain)]))])
-    attribute = message([(1, "then_branch"), (6, inner)])
-    node = message([(1, "image"), (2, output_name), (4, "If"), (7, domain), (5, attribute)])
-    tensor = [(8, "weight"), *([(14, 1)] if external else [])]
-    graph: list[Field] = [(1, node), (5, message(tensor))]
+    """An ONNX file whose header is right but for what is asked; its graph computes nothing.
+
+    nodes, graph_fields, model_fields: more of each. metadata: changes to METADATA, or a text."""
+    inner = message([(1, node("Identity"))])
+    graph: list[Field] = [(1, node("If", domain, (6, inner))), *((1, more) for more in nodes)]
+    graph.append((5, message([(8, "weight")])))
     graph.append((11, value_info(input_name, input_type, input_shape or [None, None, None, 3])))
     if extra_input:
         graph.append((11, value_info("more", 1, [None])))
     if initializer_listed_as_input:
         graph.append((11, value_info("weight", 1, [1])))
-    graph.append((12, value_info(output_name, 1, output_shape or [None, 2])))
-    fields: list[Field] = [(1, 10), (7, message(graph))]
+    graph.append((12, value_info(output_name, output_type, output_shape or [None, 2])))
+    opset = message([(1, ""), (2, 18)])
+    fields: list[Field] = [(1, 10), (7, message([*graph, *graph_fields])), (8, opset)]
     if metadata is not None:
-        text = json.dumps(METADATA | metadata)
+        text = metadata if isinstance(metadata, str) else json.dumps(METADATA | metadata)
         fields.append((14, message([(1, "genre_infer"), (2, text)])))
-    return message(fields)
+    return message([*fields, *model_fields])

@@ -1,0 +1,74 @@
+"""The posters that a file is compared over, and calibrated on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from genre_infer.posters import Limits, Pixels, PosterError, poster_pixels
+from genre_infer.progress import progress
+
+from .checkpoint import Checkpoint, CheckpointError
+from .drawn import drawn_posters
+from .verify import original_probabilities
+
+LEAST_FOUND = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The checkpoint's valid posters with their labels, or drawn pictures without.
+
+    pixels: uint8 [n, height, width, 3] at the input size. labels: bool [n, genres] or None.
+    missing: how many more the checkpoint names. expected: what the original says of them, float32
+    [n, genres].
+    """
+
+    pixels: Pixels
+    labels: NDArray[np.bool_] | None
+    missing: int
+    expected: NDArray[np.float32]
+
+    @property
+    def kind(self) -> str:
+        """For sentences: "valid" or "drawn"."""
+        return "drawn" if self.labels is None else "valid"
+
+
+def compared_posters(checkpoint: Checkpoint, folder: Path | None) -> Compared:
+    """Decode the valid posters, or draw some where there is no folder, and ask the original.
+    Raises CheckpointError where the folder is another."""
+    if folder is None:
+        drawn = drawn_posters(32, *checkpoint.size)
+        return Compared(drawn, None, 0, original_probabilities(checkpoint, drawn))
+    valid: dict[str, list[str]] = checkpoint.document["valid"]
+    names = list(valid)
+    pixels, found = decode(names, folder, checkpoint.size, "Decoding valid posters")
+    labels = [[g in valid[names[i]] for g in checkpoint.genres] for i in found]
+    missing = len(names) - len(found)
+    if missing:
+        click.echo(f"{missing} of {len(names)} valid posters are missing or unreadable.", err=True)
+    expected = original_probabilities(checkpoint, pixels)
+    return Compared(pixels, np.array(labels, dtype=bool), missing, expected)
+
+
+def decode(
+    names: list[str], folder: Path, size: tuple[int, int], label: str
+) -> tuple[Pixels, list[int]]:
+    """Pixels of the posters that are there, and their positions among the names. Raises
+    CheckpointError where too many are not."""
+    pixels, found = [], []
+    for position, name in enumerate(progress(names, len(names), label)):
+        try:
+            pixels.append(poster_pixels(folder / name, *size, Limits()))
+            found.append(position)
+        except PosterError:
+            continue
+    if len(found) < LEAST_FOUND * len(names) or not found:
+        raise CheckpointError(
+            f"Only {len(found)} of the {len(names)} posters that the checkpoint names are in "
+            f"{folder}; --posters is the folder it was trained on."
+        )
+    return np.stack(pixels), found

@@ -1,0 +1,47 @@
+"""Whether the int8 weights of a file can overflow: by arithmetic on the file, on any processor."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+_LARGEST_ACTIVATION = 255  # uint8
+
+
+def pair_sums(model: onnx.ModelProto) -> dict[str, Any] | None:
+    """What the int8 weights of a file can add up to; None where it has none.
+
+    AVX2 without VNNI adds two products of uint8 activations and int8 weights in 16 bits and
+    saturates silently (Intel's vpmaddubsw). Which weights meet in a pair is the engine's choice, so
+    the bound is over any two of one output channel: 255 x the two largest of one sign.
+
+    layers: how many have int8 weights. largest_weight: the largest magnitude. largest_pair_sum and
+    smallest_pair_sum: the bounds. fits_16_bits: whether both are within -32,768 to 32,767.
+    """
+    values = {tensor.name: tensor for tensor in model.graph.initializer}
+    layers, weight, high, low = 0, 0, 0, 0
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in values:
+            continue
+        weights = numpy_helper.to_array(values[node.input[0]])
+        if weights.dtype != np.int8 or weights.ndim < 2:
+            continue
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+        per_channel = values[node.input[1]].dims and int(np.prod(values[node.input[1]].dims)) > 1
+        ranked = np.moveaxis(weights.astype(int), axis if per_channel else 0, 0)
+        ranked = np.sort(ranked.reshape(len(ranked), -1), axis=1)
+        layers += 1
+        weight = max(weight, int(np.abs(ranked).max()))
+        high = max(high, int(np.maximum(ranked[:, -2:], 0).sum(axis=1).max()))
+        low = min(low, int(np.minimum(ranked[:, :2], 0).sum(axis=1).min()))
+    if not layers:
+        return None
+    high, low = high * _LARGEST_ACTIVATION, low * _LARGEST_ACTIVATION
+    return {
+        "layers": layers,
+        "largest_weight": weight,
+        "largest_pair_sum": high,
+        "smallest_pair_sum": low,
+        "fits_16_bits": high <= 32_767 and low >= -32_768,
+    }

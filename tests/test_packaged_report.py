@@ -1,0 +1,75 @@
+"""The packaged model is the one that docs/results/packaged reports on, and what it says holds."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from genre_export.bounds import bound, missed
+from genre_export.report_page import page
+from genre_export.weights import pair_sums
+from genre_infer import packaged
+from genre_infer.model_file import load_model
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "results" / "packaged"
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((FOLDER / "report.json").read_text("utf-8"))
+    return document
+
+
+def test_it_is_about_this_file(report: dict[str, Any]) -> None:
+    data = packaged.PATH.read_bytes()
+    assert report["file"] == packaged.PATH.name
+    assert report["sha256"] == packaged.SHA256 == hashlib.sha256(data).hexdigest()
+    assert report["bytes"] == len(data)
+    model = onnx.load_from_string(data)  # read with the other reader, not ours
+    opsets = {entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")}
+    assert opsets == {report["opset"]}
+    assert model.ir_version == report["ir_version"]
+
+
+def test_the_file_says_of_itself_what_the_report_says(report: dict[str, Any]) -> None:
+    """Name, version, precision, genres, thresholds, licences, calibration: all of it."""
+    assert report["metadata"] == load_model().metadata.to_document()
+    assert report["metadata"]["name"] == packaged.NAME
+    assert report["metadata"]["version"] == packaged.VERSION
+
+
+def test_it_was_made_from_the_checkpoint_in_this_repository(report: dict[str, Any]) -> None:
+    weights = ROOT / "train" / "checkpoint" / "weights.safetensors"
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert report["metadata"]["checkpoint_sha256"] == sha256
+
+
+def test_no_sum_of_two_products_overflows(report: dict[str, Any]) -> None:
+    """Measured anew on the file's own weights."""
+    found = pair_sums(onnx.load(packaged.PATH))
+    assert found is not None
+    assert found == report["int8_weights"]
+    assert found["fits_16_bits"]
+    assert found["layers"] >= 30
+
+
+def test_it_was_measured_on_valid_posters_and_judged_by_the_bounds(report: dict[str, Any]) -> None:
+    precision = report["metadata"]["precision"]
+    assert (report["posters"], report["posters_missing"]) == ("valid", 0)
+    checkpoint = ROOT / "train" / "checkpoint" / "checkpoint.json"
+    valid = json.loads(checkpoint.read_text("utf-8"))["valid"]
+    assert report["bound"] == bound(precision)
+    assert {"cpu", "openvino"} <= {row["device"] for row in report["providers"]}
+    for row in report["providers"]:
+        assert row["posters"] == len(valid)
+        assert row["missed"] == missed(precision, row)
+        assert row["posters_per_second"] > 0
+        assert row["macro_ap"] == pytest.approx(report["original_macro_ap"], abs=0.02)
+
+
+def test_the_page_is_the_report(report: dict[str, Any]) -> None:
+    assert (FOLDER / "README.md").read_text("utf-8") == page(report)
