@@ -9,6 +9,8 @@ from genre_infer import __version__
 from genre_infer.commands import CommandGroup, needs_extra
 from genre_train.options import FORCE, POSTERS, SPLIT, TABLE, refuse_existing
 
+from . import cli_speed
+
 
 @click.group(cls=CommandGroup)
 @click.version_option(__version__, prog_name="genre-bench")
@@ -62,3 +64,6 @@ def parity(force: bool, **options: Any) -> None:
     with needs_extra("bench"):
         from .run import run_parity
     run_parity(**options)
+
+
+cli_speed.register(main)
