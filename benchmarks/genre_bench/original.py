@@ -7,11 +7,13 @@ genre-bench start times.
 import sys
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from fastai.callback.progress import ProgressCallback
 from fastai.data.block import DataBlock, MultiCategoryBlock
 from fastai.data.transforms import IndexSplitter, Normalize
 from fastai.learner import Learner
@@ -65,18 +67,17 @@ class Original:
         )
         self.network = network
         self._learner = Learner(loaders, network, loss_func=BCEWithLogitsLossFlat())
+        self._learner.remove_cb(ProgressCallback)  # a bar is drawn for people only
 
     def get_preds(self, files: Sequence[Path], workers: int) -> NDArray[np.float32]:
         """learn.get_preds over files: float32 [files, genres], without calibration."""
         loader = self._learner.dls.test_dl(list(files), bs=BATCH_SIZE, num_workers=workers)
-        with self._learner.no_bar():
-            predictions: Any = self._learner.get_preds(dl=loader)[0]
+        predictions: Any = self._learner.get_preds(dl=loader)[0]
         return np.asarray(predictions, dtype=np.float32)
 
     def predict(self, file: Path) -> NDArray[np.float32]:
         """learn.predict of one file: float32 [genres], without calibration."""
-        with self._learner.no_bar():
-            return np.asarray(self._learner.predict(file)[2], dtype=np.float32)
+        return np.asarray(self._learner.predict(file)[2], dtype=np.float32)
 
 
 class TorchNetwork:
@@ -102,6 +103,7 @@ class TorchNetwork:
 
 def main(checkpoint: str, poster: str, device: str = "cpu", threads: str = "0") -> None:
     """Load the checkpoint and print what it says of one poster."""
+    import_module("fastai.vision.all")  # all of it, as fastai's users import it
     print(Original(Path(checkpoint), [Path(poster)], device, int(threads)).predict(Path(poster)))
 
 

@@ -14,6 +14,7 @@ from .timing import Seconds, alternate
 
 PASS, IMPORT, VERSION = "python -c pass", "import genre_infer", "genre-infer --version"
 FASTAI = "fastai, load and predict one poster"
+LIGHT_TURNS = 3  # turns of the light processes for each of the others'
 
 TITLES = {
     "process": "process",
@@ -43,26 +44,32 @@ def run_start(
     """Measure, print and write. Raises GenreInferError."""
     with open_classifiers(model, devices, checkpoint, threads=threads) as classifiers:
         there = {f"genre-infer one.jpg, {one.provider}": one.device for one in classifiers}
+    light = {
+        PASS: [sys.executable, "-c", "pass"],
+        IMPORT: [sys.executable, "-c", "import genre_infer"],
+        VERSION: [*genre_infer(), "--version"],
+    }
+    engines = dict.fromkeys(light, "")
+    cold = {}
     with poster_folder(posters, 1, None) as folder:
         (poster,) = folder.files
-        commands = {
-            PASS: [sys.executable, "-c", "pass"],
-            IMPORT: [sys.executable, "-c", "import genre_infer"],
-            VERSION: [*genre_infer(), "--version"],
-        }
-        engines = dict.fromkeys(commands, "")
         for name, device in there.items():
-            commands[name] = [*genre_infer(), str(poster), "--format", "jsonl"]
-            commands[name] += engine_options(device, model, threads)
+            cold[name] = [*genre_infer(), str(poster), "--format", "jsonl"]
+            cold[name] += engine_options(device, model, threads)
             engines[name] = versions(device)
         if fastai and checkpoint:
-            commands[FASTAI] = _fastai(checkpoint, poster, fastai_device, threads)
+            cold[FASTAI] = _fastai(checkpoint, poster, fastai_device, threads)
             engines[FASTAI] = versions("fastai")
-        for command in commands.values():  # the disk's cache is warm, the processes are not
-            run_process(command)
-        runs = {name: partial(_seconds, command) for name, command in commands.items()}
-        seconds = alternate(runs, repeats)
+        # Apart, and more often: seconds of PyTorch between them would blur a few milliseconds.
+        seconds = _measure(light, LIGHT_TURNS * repeats) | _measure(cold, repeats)
     finish("Whole processes", figures(seconds, engines), TITLES, csv_file)
+
+
+def _measure(commands: dict[str, list[str]], repeats: int) -> dict[str, Seconds]:
+    for command in commands.values():  # the disk's cache shall be warm, the processes are not
+        run_process(command)
+    runs = {name: partial(_seconds, command) for name, command in commands.items()}
+    return alternate(runs, repeats)
 
 
 def _seconds(command: list[str]) -> float:
@@ -83,7 +90,7 @@ def figures(seconds: dict[str, Seconds], engines: dict[str, str]) -> list[dict[s
     fastai = seconds[FASTAI].median if FASTAI in seconds else None
     rows = []
     for name, runs in seconds.items():
-        cold = name not in (PASS, IMPORT, VERSION)
+        by = fastai if name not in (PASS, IMPORT, VERSION) else None
         rows.append(
             {
                 "process": name,
@@ -93,8 +100,8 @@ def figures(seconds: dict[str, Seconds], engines: dict[str, str]) -> list[dict[s
                 "slowest_ms": 1000 * runs.slowest,
                 "times_pass": runs.median / nothing,
                 "over_pass_ms": 1000 * (runs.median - nothing),
-                "share_of_fastai": ratio(runs.median, fastai if cold else None),
-                "times_faster": fastai / runs.median if cold and fastai else "",
+                "share_of_fastai": ratio(runs.median, by),
+                "times_faster": by / runs.median if by else "",
                 "engine": engines[name],
             }
         )
