@@ -59,6 +59,18 @@ def run_throughput(
     posters: Path | None,
     count: int | None,
     size: tuple[int, int] | None,
+    csv_file: Path | None,
+    **systems: Any,
+) -> None:
+    """Measure, print and write. systems: see _measure. Raises GenreInferError."""
+    with poster_folder(posters, count, size) as folder:
+        rows = _measure(folder, **systems)
+    finish(f"Throughput over {len(folder.files)} posters", rows, TITLES, csv_file)
+
+
+def _measure(
+    folder: Folder,
+    *,
     checkpoint: Path | None,
     model: Path | None,
     float32: Path | None,
@@ -68,22 +80,21 @@ def run_throughput(
     repeats: int,
     threads: int | None,
     batch_size: int | None,
-    csv_file: Path | None,
-) -> None:
-    """Measure, print and write. Raises GenreInferError."""
+) -> list[dict[str, Any]]:
+    """The rows of all contenders."""
     options: dict[str, Any] = {"threads": threads}
     options |= {"batch_size": batch_size} if batch_size else {}
+    cores = threads or available_cores()
+    race = Race()
     with (
         open_classifiers(model, devices, checkpoint, **options) as classifiers,
         open_float32(float32, checkpoint, **options) as plain,
-        poster_folder(posters, count, size) as folder,
         TemporaryDirectory(prefix="genre-bench-") as outputs,
     ):
-        race = Race()
         for classifier in classifiers:
             command = engine_options(classifier.device, model, threads, batch_size)
             _add_runtime(race, classifier, folder, Path(outputs), command)
-        _add_decoding(race, classifiers[0], folder, threads or available_cores())
+        _add_decoding(race, classifiers[0], folder, cores)
         _add_networks(race, classifiers, plain, folder)
         if checkpoint and any(classifier.device == "cuda" for classifier in classifiers):
             _add_torch(race, checkpoint, classifiers[0], folder)
@@ -94,11 +105,10 @@ def run_throughput(
         common = {
             **folder.describe(),
             "precision": classifiers[0].metadata.precision,
-            "threads": threads or available_cores(),
+            "threads": cores,
             "batch_size": classifiers[0].batch_size,
         }
-        rows = figures(race.measured, seconds, threads or available_cores(), common)
-    finish(f"Throughput over {common['posters']} posters", rows, TITLES, csv_file)
+    return figures(race.measured, seconds, cores, common)
 
 
 def _add_runtime(
