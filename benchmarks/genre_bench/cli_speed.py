@@ -17,7 +17,8 @@ _FOLDER = click.option(
 _COUNT = click.option(
     "--count",
     type=click.IntRange(1),
-    help="At most this many of the folder's posters, or so many drawn ones (256).",
+    help="So many posters: the folder's first ones (all), or drawn ones (256); where there are "
+    "fewer, links to them again.",
 )
 _SIZE = click.option("--size", type=Size(), help="Size of drawn JPEGs (182x268).")
 _CHECKPOINT = click.option(

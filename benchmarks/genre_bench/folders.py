@@ -14,7 +14,7 @@ from genre_export.drawn import drawn_posters
 from genre_infer.discover import Discovery
 from genre_infer.errors import GenreInferError
 
-DRAWN = 256  # posters that are drawn where no number is given
+DRAWN = 256  # different posters that are drawn, where no lower number is given
 SIZE = (182, 268)  # of Kaggle's posters, and of the packaged model's input
 QUALITY = 90  # of drawn JPEGs
 
@@ -47,20 +47,23 @@ class Folder:
 def poster_folder(
     posters: Path | None, count: int | None, size: tuple[int, int] | None
 ) -> Iterator[Folder]:
-    """A folder, there until the end of the block.
+    """A folder with `count` posters, there until the end of the block.
 
-    posters: its first `count` posters (None: all) are linked. None: `count` JPEGs of `size` (width,
-    height) are drawn. Raises GenreInferError where `posters` has none.
+    posters: its first ones are linked, from the start again where it has fewer; count None: all.
+    Without it JPEGs of `size` (width, height) are drawn, at most 256 different ones.
+    Raises GenreInferError where `posters` has none.
     """
     with TemporaryDirectory(prefix="genre-bench-") as name:
-        folder = Path(name)
+        folder, drawn = Path(name) / "posters", Path(name) / "drawn"
+        for made in (folder, drawn):
+            made.mkdir()
         if posters is None:
-            yield Folder(folder, tuple(_draw(folder, count or DRAWN, size or SIZE)))
-            return
-        found = [Path(path) for path in islice(Discovery([str(posters)]), count)]
-        if not found:
+            files = list(_draw(drawn, min(count or DRAWN, DRAWN), size or SIZE))
+        else:
+            files = [Path(path) for path in islice(Discovery([str(posters)]), count)]
+        if not files:
             raise GenreInferError(f"The folder {posters} has no posters in it.")
-        yield Folder(folder, tuple(link_all(folder, found, len(found))))
+        yield Folder(folder, tuple(link_all(folder, files, count or len(files))))
 
 
 def _draw(folder: Path, count: int, size: tuple[int, int]) -> Iterator[Path]:
