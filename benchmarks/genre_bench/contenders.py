@@ -12,6 +12,7 @@ from PIL import Image
 
 from genre_export.model import export_model
 from genre_infer import Classifier, DeviceError, GenreInferError
+from genre_infer.engines import available_cores
 from genre_infer.posters import Limits, Pixels, poster_pixels, squish
 from genre_train.checkpoint import read_document
 
@@ -37,6 +38,11 @@ def versions(engine: str) -> str:
         except PackageNotFoundError:
             continue
     return ", ".join(found)
+
+
+def cores_used(threads: int | None) -> int:
+    """The cores that a Classifier with this `threads` uses."""
+    return threads or available_cores()
 
 
 @contextmanager

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from genre_infer import Classifier, GenreInferError
-from genre_infer.engines import available_cores
 
-from .contenders import open_classifiers, versions
+from .contenders import cores_used, open_classifiers, versions
 from .folders import poster_folder
 from .report import finish
 from .throughput_rows import ratio
@@ -64,7 +63,7 @@ def run_latency(
             one_poster[PREDICT] = original.predict
             columns[PREDICT] = {"device": device, "engine": versions("fastai")}
         seconds = _take_turns(one_poster, folder.files, repeats)
-        common = {**folder.describe(), "threads": threads or available_cores()}
+        common = {**folder.describe(), "threads": cores_used(threads)}
     rows = figures(seconds, columns, common)
     finish("One poster, warm, from file to result", rows, TITLES, csv_file)
 

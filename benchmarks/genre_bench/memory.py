@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from genre_infer import GenreInferError
-from genre_infer.engines import available_cores
 
-from .contenders import open_classifiers, versions
+from .contenders import cores_used, open_classifiers, versions
 from .folders import Folder, link_all, poster_folder
 from .processes import engine_options, genre_infer, run_process
 from .report import finish
@@ -52,7 +51,7 @@ def run_memory(
     common = {
         "poster_size": described["poster_size"],
         "poster_kb": described["poster_kb"],
-        "threads": threads or available_cores(),
+        "threads": cores_used(threads),
     }
     finish("Peak memory of whole processes", figures(measured, common), TITLES, csv_file)
 

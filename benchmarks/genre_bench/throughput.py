@@ -12,11 +12,10 @@ import numpy as np
 
 from genre_infer import Classifier, GenreInferError
 from genre_infer.discover import Discovery
-from genre_infer.engines import available_cores
 from genre_infer.posters import Pixels
 from genre_infer.rows import Output, make_writer
 
-from .contenders import decode, decode_in_full, open_classifiers, open_float32, versions
+from .contenders import cores_used, decode, decode_in_full, open_classifiers, open_float32, versions
 from .folders import Folder, poster_folder
 from .processes import engine_options, genre_infer, run_process
 from .report import finish
@@ -84,7 +83,7 @@ def _measure(
     """The rows of all contenders."""
     options: dict[str, Any] = {"threads": threads}
     options |= {"batch_size": batch_size} if batch_size else {}
-    cores = threads or available_cores()
+    cores = cores_used(threads)
     race = Race()
     with (
         open_classifiers(model, devices, checkpoint, **options) as classifiers,
