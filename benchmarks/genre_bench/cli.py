@@ -18,6 +18,9 @@ def main() -> None:
     """Compare exported models with the original: the checkpoint in float32, in PyTorch."""
 
 
+cli_speed.register(main)
+
+
 def _shared(command: Any) -> Any:
     """The arguments and options of both commands; those about posters are genre-train's own."""
     models = click.argument(
@@ -64,6 +67,3 @@ def parity(force: bool, **options: Any) -> None:
     with needs_extra("bench"):
         from .run import run_parity
     run_parity(**options)
-
-
-cli_speed.register(main)
