@@ -54,18 +54,29 @@ def example(_: str) -> str:
 
 
 def figures(name: str) -> str:
-    """A table from the stored figures of genre-bench, with where they come from. Pooled figures are
-    never in it; 'accuracy, mean of domains' takes the rows of that domain alone."""
+    """Tables from the stored figures of genre-bench, each with where it comes from. Pooled figures
+    are never in them; 'accuracy, mean of domains' takes the rows of that domain alone. A * stands
+    for every folder: 'speed/*/start' is a table for each kind of processor that was measured."""
     name, _, domain = name.partition(", ")
-    columns = {key: title for key, title in COLUMNS[name].items() if not domain or key != "domain"}
-    with (RESULTS / f"{name}.csv").open(encoding="utf-8") as file:
+    tables = [table(path, domain) for path in sorted(RESULTS.glob(f"{name}.csv"))]
+    if not tables and "*" not in name:
+        raise FileNotFoundError(RESULTS / f"{name}.csv")
+    return "\n" + ("\n".join(tables) or "Not measured yet.\n") + "\n"
+
+
+def table(path: Path, domain: str = "") -> str:
+    """One file of figures; a name such as throughput-large has the columns of throughput."""
+    command = path.stem.partition("-")[0]
+    columns = {k: title for k, title in COLUMNS[command].items() if not domain or k != "domain"}
+    with path.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("domain") != "pooled"]
     rows = [row for row in rows if not domain or row["domain"] == domain]
+    columns = {key: title for key, title in columns.items() if any(row[key] for row in rows)}
     lines = [" | ".join(columns.values()), " | ".join("---" for _ in columns)]
     lines += [" | ".join(shown(row[key]) for key in columns) for row in rows]
     origin = {(r["processor"], r["date"], r["commit"]) for r in rows}
-    notes = [f"`genre-bench {name}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
-    return "\n" + "".join(f"| {line} |\n" for line in lines) + "\n" + "\n".join(notes) + "\n\n"
+    notes = [f"`genre-bench {command}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
+    return "".join(f"| {line} |\n" for line in lines) + "\n" + "\n".join(notes) + "\n"
 
 
 def shown(cell: str) -> str:
@@ -74,7 +85,10 @@ def shown(cell: str) -> str:
         value = float(cell)
     except ValueError:
         return cell
-    return cell if value == int(value) else f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.1g}"
+    if value == int(value):
+        return cell
+    decimals = 3 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:.{decimals}f}" if abs(value) >= 0.01 else f"{value:.1g}"
 
 
 COLUMNS = {
@@ -96,6 +110,54 @@ COLUMNS = {
         "first_genre_kept": "first genre kept",
         "macro_ap_change_kaggle": "change of macro AP, kaggle",
         "macro_ap_change_kgp": "change, kgp",
+    },
+    "throughput": {
+        "stage": "stage",
+        "system": "system",
+        "posters_per_s": "posters/s",
+        "slowest": "slowest run",
+        "fastest": "fastest run",
+        "runs": "runs",
+        "times_get_preds": "x get_preds",
+        "times_full_decode": "x full decode",
+        "times_float32": "x float32",
+        "times_torch": "x PyTorch",
+        "share_of_limit": "of the limit",
+        "posters": "posters",
+        "poster_size": "of",
+        "engine": "versions",
+    },
+    "latency": {
+        "system": "system",
+        "median_ms": "median, ms",
+        "p90_ms": "90th percentile, ms",
+        "fastest_ms": "fastest, ms",
+        "share_of_predict": "of learn.predict",
+        "times_faster": "times faster",
+        "posters": "posters",
+        "poster_size": "of",
+        "engine": "versions",
+    },
+    "start": {
+        "process": "process",
+        "median_ms": "median, ms",
+        "fastest_ms": "fastest, ms",
+        "slowest_ms": "slowest, ms",
+        "runs": "runs",
+        "times_pass": "x `python -c pass`",
+        "over_pass_ms": "over it, ms",
+        "share_of_fastai": "of fastai",
+        "times_faster": "times faster",
+        "engine": "versions",
+    },
+    "memory": {
+        "system": "system",
+        "posters": "posters",
+        "poster_size": "of",
+        "peak_mb": "peak, MB",
+        "growth_mb": "over the fewest, MB",
+        "posters_per_s": "posters/s",
+        "engine": "versions",
     },
 }
 

@@ -1,5 +1,6 @@
 """The documents: help texts and examples are those of the commands, and examples run."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -20,6 +21,29 @@ def test_generated_parts_are_up_to_date() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr + "\nrun: python docs/remake.py"
+
+
+def test_figures_of_all_processors_stand_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("remake", ROOT / "docs" / "remake.py")
+    assert spec is not None
+    assert spec.loader is not None
+    remake = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(remake)
+    monkeypatch.setattr(remake, "RESULTS", tmp_path)
+    assert "Not measured yet." in remake.figures("speed/*/memory")
+    for kind in ("one", "two"):
+        (tmp_path / "speed" / kind).mkdir(parents=True)
+        (tmp_path / "speed" / kind / "memory.csv").write_text(
+            "system,posters,poster_size,peak_mb,growth_mb,posters_per_s,engine,processor,date,"
+            f"commit\nCPU,1000,182x268,123.456,,98.76,onnx 1,{kind},2026-01-01,abc\n"
+        )
+    both = remake.figures("speed/*/memory")
+    assert both.count("| CPU | 1000 | 182x268 | 123 | 98.8 | onnx 1 |") == 2  # no empty column
+    assert both.index("`genre-bench memory`, one, 2026-01-01, commit abc.") < both.index(", two, ")
+    with pytest.raises(FileNotFoundError):
+        remake.figures("speed/three/memory")
 
 
 def test_every_command_is_documented() -> None:

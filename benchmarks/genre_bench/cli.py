@@ -9,11 +9,16 @@ from genre_infer import __version__
 from genre_infer.commands import CommandGroup, needs_extra
 from genre_train.options import FORCE, POSTERS, SPLIT, TABLE, refuse_existing
 
+from . import cli_speed
+
 
 @click.group(cls=CommandGroup)
 @click.version_option(__version__, prog_name="genre-bench")
 def main() -> None:
     """Compare exported models with the original: the checkpoint in float32, in PyTorch."""
+
+
+cli_speed.register(main)
 
 
 def _shared(command: Any) -> Any:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genre_infer.machine import processor
+from genre_train.evaluate import write_csv
 
 
 def origin() -> dict[str, str]:
@@ -47,7 +48,19 @@ def print_table(title: str, rows: list[dict[str, Any]], columns: dict[str, str])
     console.print(", ".join(f"{key}: {value}" for key, value in origin().items()))
 
 
+def finish(
+    title: str, rows: list[dict[str, Any]], columns: dict[str, str], csv_file: Path | None
+) -> None:
+    """Print rows as a table, and write them with their origin where a file is named."""
+    print_table(title, rows, columns)
+    if csv_file:
+        where = origin()
+        write_csv(csv_file, [{**row, **where} for row in rows])
+
+
 def _cell(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
+    if abs(value) >= 10:
+        return f"{value:.1f}"
     return f"{value:.4f}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"

@@ -10,16 +10,6 @@ from click.testing import CliRunner, Result
 from genre_bench.cli import main
 
 
-@pytest.fixture(scope="module")
-def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from genre_export.cli import main as export
-
-    path = tmp_path_factory.mktemp("bench") / "model.onnx"
-    done = CliRunner().invoke(export, [str(checkpoint), "-o", str(path)])
-    assert done.exit_code == 0, done.stderr
-    return path
-
-
 def bench(command: str, model: Path, checkpoint: Path, collection: Any, *args: str) -> Result:
     options = ["--checkpoint", str(checkpoint), "--table", str(collection.table)]
     options += ["--posters", str(collection.posters), *args]

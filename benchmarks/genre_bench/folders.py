@@ -1,0 +1,84 @@
+"""Folders of posters to measure on: real ones, drawn ones, and many links to a few."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from genre_export.drawn import drawn_posters
+from genre_infer.discover import Discovery
+from genre_infer.errors import GenreInferError
+
+DRAWN = 256  # different posters that are drawn, where no lower number is given
+SIZE = (182, 268)  # of Kaggle's posters, and of the packaged model's input
+QUALITY = 90  # of drawn JPEGs
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that holds these files and no others, in the order in which genre-infer finds
+    them."""
+
+    path: Path
+    files: tuple[Path, ...]
+
+    def describe(self) -> dict[str, object]:
+        """Columns for a row of figures: number of posters, their median width and height in
+        pixels, and their mean size in kB (1,000 bytes)."""
+        sizes = []
+        for file in self.files[:200]:  # opening reads a header only, but a million take a while
+            with Image.open(file) as picture:
+                sizes.append(picture.size)
+        width, height = (int(value) for value in np.median(sizes, axis=0))
+        kilobytes = np.mean([file.stat().st_size for file in self.files[:200]]) / 1000
+        return {
+            "posters": len(self.files),
+            "poster_size": f"{width}x{height}",
+            "poster_kb": round(float(kilobytes), 1),
+        }
+
+
+@contextmanager
+def poster_folder(
+    posters: Path | None, count: int | None, size: tuple[int, int] | None
+) -> Iterator[Folder]:
+    """A folder with `count` posters, there until the end of the block.
+
+    posters: its first ones are linked, from the start again where it has fewer; count None: all.
+    Without it JPEGs of `size` (width, height) are drawn, at most 256 different ones.
+    Raises GenreInferError where `posters` has none.
+    """
+    with TemporaryDirectory(prefix="genre-bench-") as name:
+        folder, drawn = Path(name) / "posters", Path(name) / "drawn"
+        for made in (folder, drawn):
+            made.mkdir()
+        if posters is None:
+            files = list(_draw(drawn, min(count or DRAWN, DRAWN), size or SIZE))
+        else:
+            files = [Path(path) for path in islice(Discovery([str(posters)]), count)]
+        if not files:
+            raise GenreInferError(f"The folder {posters} has no posters in it.")
+        yield Folder(folder, tuple(link_all(folder, files, count or len(files))))
+
+
+def _draw(folder: Path, count: int, size: tuple[int, int]) -> Iterator[Path]:
+    for number in range(count):
+        path = folder / f"{number:07}.jpg"
+        (pixels,) = drawn_posters(1, *size, seed=number)
+        Image.fromarray(pixels).save(path, quality=QUALITY)
+        yield path
+
+
+def link_all(folder: Path, files: Sequence[Path], count: int) -> Iterator[Path]:
+    """Fill a folder with `count` symbolic links, to each of the files in turn."""
+    targets = [(file.resolve(), file.suffix.lower()) for file in files]
+    for number in range(count):
+        target, suffix = targets[number % len(targets)]
+        path = folder / f"{number:07}{suffix}"
+        path.symlink_to(target)
+        yield path

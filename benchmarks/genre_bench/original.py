@@ -1,0 +1,111 @@
+"""The original that users have today: fastai's Learner around the checkpoint, used as they use it.
+
+python -m genre_bench.original CHECKPOINT POSTER [DEVICE [THREADS]]   is the cold process that
+genre-bench start times.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.progress import ProgressCallback
+from fastai.data.block import DataBlock, MultiCategoryBlock
+from fastai.data.transforms import IndexSplitter, Normalize
+from fastai.learner import Learner
+from fastai.losses import BCEWithLogitsLossFlat
+from fastai.vision.augment import Resize, ResizeMethod
+from fastai.vision.data import ImageBlock
+from numpy.typing import NDArray
+
+from genre_infer.posters import Pixels
+from genre_train.checkpoint import MEAN, STD, load_checkpoint, normalised
+
+BATCH_SIZE = 64  # fastai's own
+
+
+def _no_genres(_: Path) -> list[str]:
+    return []
+
+
+class Original:
+    """checkpoint: a folder written by genre-train fit. sample: posters that fastai may look at to
+    find the types of its transforms. device: 'cpu' or 'cuda'. threads: of PyTorch; None: its own
+    choice.
+
+    Files are read by fastai's own DataLoader and squished to the input size by its Resize.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        sample: Sequence[Path],
+        device: str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        network, document = load_checkpoint(checkpoint)
+        size = (document["input"]["height"], document["input"]["width"])
+        block = DataBlock(
+            blocks=(ImageBlock, MultiCategoryBlock(vocab=document["genres"])),
+            get_y=partial(_no_genres),  # bare, its annotations would mislead fastai
+            splitter=IndexSplitter([0]),
+            item_tfms=Resize(size, method=ResizeMethod.Squish),
+            batch_tfms=Normalize.from_stats(MEAN, STD, cuda=device == "cuda"),
+        )
+        loaders = block.dataloaders(
+            [sample[0], sample[0]],
+            bs=BATCH_SIZE,
+            num_workers=0,
+            device=torch.device(device),
+            path=Path(),
+        )
+        self.network = network
+        self._learner = Learner(loaders, network, loss_func=BCEWithLogitsLossFlat())
+        self._learner.remove_cb(ProgressCallback)  # a bar is drawn for people only
+
+    def get_preds(self, files: Sequence[Path], workers: int) -> NDArray[np.float32]:
+        """learn.get_preds over files: float32 [files, genres], without calibration."""
+        loader = self._learner.dls.test_dl(list(files), bs=BATCH_SIZE, num_workers=workers)
+        predictions: Any = self._learner.get_preds(dl=loader)[0]
+        return np.asarray(predictions, dtype=np.float32)
+
+    def predict(self, file: Path) -> NDArray[np.float32]:
+        """learn.predict of one file: float32 [genres], without calibration."""
+        return np.asarray(self._learner.predict(file)[2], dtype=np.float32)
+
+
+class TorchNetwork:
+    """The network alone in PyTorch as it is fastest: channels_last, mixed precision, compiled.
+
+    A batch is uint8 [N, height, width, 3] on the host, and its logits come back to it.
+    """
+
+    def __init__(self, checkpoint: Path, device: str, *, compiled: bool = True) -> None:
+        network, _ = load_checkpoint(checkpoint)
+        network = network.to(device, memory_format=torch.channels_last)
+        self._network: Any = torch.compile(network) if compiled else network
+        self._device = device
+        self._type = torch.float16 if device == "cuda" else torch.bfloat16
+
+    @torch.inference_mode()
+    def run(self, batch: Pixels) -> NDArray[np.float32]:
+        """Logits, float32 [N, genres]."""
+        with torch.autocast(self._device, self._type):
+            logits: torch.Tensor = self._network(normalised(batch, self._device))
+        return logits.float().cpu().numpy()
+
+
+def main(checkpoint: str, poster: str, device: str = "cpu", threads: str = "0") -> None:
+    """Load the checkpoint and print what it says of one poster."""
+    import_module("fastai.vision.all")  # all of it, as fastai's users import it
+    print(Original(Path(checkpoint), [Path(poster)], device, int(threads)).predict(Path(poster)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
