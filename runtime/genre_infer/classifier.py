@@ -9,7 +9,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from .engines import Engine, available_cores, open_engine
+from .cores import available_cores
+from .engines import Engine, open_engine
 from .errors import GenreInferError
 from .metadata import Metadata
 from .model_file import read_model
@@ -29,7 +30,8 @@ class Classifier:
     mode: the operating point, one of those in the model's metadata ("balanced").
     threshold: one probability (0 to 1) in place of every genre's own.
     top: at most this many genres a poster.
-    threads: cores to use; None is all that this process may use.
+    threads: cores to use; None is all that this process may use, by its CPU affinity and its
+        container's quota.
     batch_size: posters a batch. timeout: seconds for reading and decoding one of classify_many's
         posters; None: no end.
     limits: what is refused before it is decoded.
@@ -65,13 +67,13 @@ class Classifier:
         self.batch_size = batch_size
         self._timeout = timeout
         self._limits = limits or Limits()
-        self._threads = threads or available_cores()
+        self.threads = threads or available_cores()
         own = self.metadata.thresholds[mode]
         self.thresholds: dict[str, float | None] = {
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
         usual = (batch_size, self.metadata.height, self.metadata.width, 3)
-        engine, self.skipped = open_engine(data, usual, device, self._threads)
+        engine, self.skipped = open_engine(data, usual, device, self.threads)
         self._opened: Engine | None = engine
 
     @property
@@ -110,8 +112,8 @@ class Classifier:
         decoded = ordered_map(
             self._decode,
             sources,
-            workers=self._threads,
-            ahead=2 * self.batch_size + self._threads,
+            workers=self.threads,
+            ahead=2 * self.batch_size + self.threads,
             timeout=self._timeout,
         )
         while group := list(islice(decoded, self.batch_size)):

@@ -87,7 +87,11 @@ def main() -> None:
 )
 @click.option("--top", type=click.IntRange(1), help="At most this many genres a poster.")
 @click.option("--batch-size", type=click.IntRange(1, 1024), default=8, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Cores to use; default: all allowed.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Cores to use; default: all that CPU affinity and a container's quota allow.",
+)
 @click.option(
     "--timeout",
     type=Finite(min=0, max=1_000_000, min_open=True),

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .cores import available_cores
 from .errors import DeviceError, ModelError
 from .metadata import INPUT, OUTPUT
 from .posters import Pixels
@@ -57,13 +58,6 @@ def open_engine(
         except DeviceError as error:
             skipped.append(str(error))
     return _OPENERS["cpu"](model, usual, threads), skipped
-
-
-def available_cores() -> int:
-    """The cores this process may use, which in a container can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _installed(package: str) -> bool:
