@@ -35,6 +35,8 @@ class Classifier:
     batch_size: posters a batch. timeout: seconds for reading and decoding one of classify_many's
         posters; None: no end.
     limits: what is refused before it is decoded.
+    exact: decode large JPEGs in full, as training did, and not at a fraction of their size that is
+        at least twice the model's.
 
     Raises ModelError for a model that cannot be used, DeviceError for a device that is not there.
     All methods may be called from many threads.
@@ -52,6 +54,7 @@ class Classifier:
         batch_size: int = BATCH_SIZE,
         timeout: float | None = None,
         limits: Limits | None = None,
+        exact: bool = False,
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
@@ -67,6 +70,7 @@ class Classifier:
         self.batch_size = batch_size
         self._timeout = timeout
         self._limits = limits or Limits()
+        self._exact = exact
         self.threads = threads or available_cores()
         own = self.metadata.thresholds[mode]
         self.thresholds: dict[str, float | None] = {
@@ -158,7 +162,8 @@ class Classifier:
         self.close()
 
     def _decode(self, source: Source) -> Pixels:
-        return poster_pixels(source, self.metadata.width, self.metadata.height, self._limits)
+        width, height = self.metadata.width, self.metadata.height
+        return poster_pixels(source, width, height, self._limits, draft=not self._exact)
 
     def _classify_group(self, group: list[tuple[Source, Pixels | Exception]]) -> Iterator[Result]:
         good = [outcome for _, outcome in group if not isinstance(outcome, Exception)]

@@ -93,6 +93,12 @@ def main() -> None:
     help="Cores to use; default: all that CPU affinity and a container's quota allow.",
 )
 @click.option(
+    "--exact",
+    is_flag=True,
+    help="Decode large JPEGs in full; default: at a fraction of their size, at least twice the "
+    "model's.",
+)
+@click.option(
     "--timeout",
     type=Finite(min=0, max=1_000_000, min_open=True),
     default=60.0,
