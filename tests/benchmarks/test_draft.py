@@ -21,12 +21,14 @@ def test_it_measures_and_writes(collection: Any, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, args)
     assert done.exit_code in (0, 1), done.output
     with target.open() as file:
-        (row,) = csv.DictReader(file)
-    assert row["system"] == "int8, CPUExecutionProvider"
-    assert row["posters"] == "6"
-    assert float(row["largest"]) > 0  # the two decodings did differ
+        row, noise = csv.DictReader(file)
+    assert row["system"] == "int8, CPUExecutionProvider, draft"
+    assert noise["system"] == "int8, CPUExecutionProvider, one level of noise"
+    for found in (row, noise):
+        assert found["posters"] == "6"
+        assert float(found["largest"]) > 0  # the answers did differ
     assert (row["within_bound"] == "True") == (done.exit_code == 0)
-    assert ("not kept" in done.stderr) == (done.exit_code == 1)
+    assert ("not keep" in done.stderr) == (done.exit_code == 1)
 
 
 def test_enlarged_posters_are_large_jpegs_and_repeatable(tmp_path: Path) -> None:

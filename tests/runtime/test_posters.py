@@ -135,10 +135,10 @@ def test_a_lazy_picture_of_a_cut_file_is_a_status(tmp_path: Path) -> None:
 
 
 def status_of(
-    source: object, limits: Limits | None = None, enough: tuple[int, int] | None = None
+    source: object, limits: Limits | None = None, draft: tuple[int, int] | None = None
 ) -> str:
     with pytest.raises(PosterError) as caught:
-        load_poster(source, limits, enough)  # type: ignore[arg-type]
+        load_poster(source, limits, draft)  # type: ignore[arg-type]
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
     return caught.value.status
@@ -262,24 +262,34 @@ def both(data: bytes, size: tuple[int, int] = SIZE) -> list[np.ndarray]:
 def test_a_draft_of_a_large_jpeg_is_near_the_exact_pixels(
     mode: str, options: dict[str, object]
 ) -> None:
-    data = encoded(large(mode), "JPEG", quality=92, **options)
-    draft, exact = both(data)
+    draft, exact = both(encoded(large(mode), "JPEG", quality=92, **options))
     assert draft.shape == exact.shape
-    assert 0 < np.abs(draft - exact).mean() < 1.5  # it is another decoding, of the same picture
-    assert load_poster(data, None, (2 * SIZE[0], 2 * SIZE[1])).size == (500, 750)
+    assert 0 < np.abs(draft - exact).mean() < 0.5  # it is another decoding, of the same picture
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_draft_keeps_enough_of_a_turned_picture(orientation: int) -> None:
+@pytest.mark.parametrize("size", [LARGE, (1001, 1501), (1459, 2145)])
+def test_a_draft_has_the_place_and_size_of_the_exact_picture(
+    orientation: int, size: tuple[int, int]
+) -> None:
+    # Sizes that no fraction divides leave a column and a row that are picture in part only.
     exif = Image.Exif()
     exif[0x0112] = orientation
-    # Stored with 1500x1000, a turned one would be left whole if its sides were taken as they are.
-    stored = large().transpose(Image.Transpose.ROTATE_90) if orientation > 4 else large()
-    data = encoded(stored, "JPEG", exif=exif, quality=92)
-    opened = load_poster(data, None, (500, 600))
-    assert opened.size == (500, 750)
-    draft, exact = both(data)
-    assert np.abs(draft - exact).mean() < 1.5
+    stored = large().resize(size if orientation < 5 else size[::-1])
+    draft, exact = both(encoded(stored, "JPEG", exif=exif, quality=92))
+    assert draft.shape == exact.shape == (268, 182, 3)
+    assert 0 < np.abs(draft - exact).mean() < 0.5
+
+
+def test_a_draft_of_a_turned_jpeg_keeps_twice_the_size_both_ways() -> None:
+    # 1500x1000 as stored, 1000x1500 upright: a half is twice 250x375, but not twice 375x250.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(large().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
+    draft, exact = both(data, (250, 375))
+    assert not np.array_equal(draft, exact)
+    draft, exact = both(data, (375, 250))
+    assert np.array_equal(draft, exact)
 
 
 @pytest.mark.parametrize("size", [(60, 90), (363, 536), (364, 535), (182, 5000)])
@@ -297,8 +307,7 @@ def test_a_draft_is_for_jpegs_alone() -> None:
 
 def test_a_draft_changes_no_status() -> None:
     whole = encoded(large(), "JPEG")
-    enough = (2 * SIZE[0], 2 * SIZE[1])
-    assert status_of(whole[: len(whole) // 2], None, enough) == "truncated"
+    assert status_of(whole[: len(whole) // 2], None, SIZE) == "truncated"
     # The limit is on the stored size, not on what a draft makes of it.
     few = Limits(pixels=LARGE[0] * LARGE[1] - 1)
-    assert status_of(whole, few, enough) == "too-large"
+    assert status_of(whole, few, SIZE) == "too-large"
