@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cores import available_cores
-from .engines import Engine, open_engine
+from .engines import Engine, Request, open_engine
 from .errors import GenreInferError
 from .metadata import Metadata
 from .model_file import read_model
@@ -26,7 +26,7 @@ class Classifier:
     """Names the genres of film posters.
 
     model: a file made by genre-export; None is the packaged model.
-    device: "auto" (the first that runs of "cuda", "openvino", "cpu"), or one of them.
+    device: "auto" (the first that runs of "cuda", "openvino", "cpu"), one of them, or "tensorrt".
     mode: the operating point, one of those in the model's metadata ("balanced").
     threshold: one probability (0 to 1) in place of every genre's own.
     top: at most this many genres a poster.
@@ -76,8 +76,8 @@ class Classifier:
         self.thresholds: dict[str, float | None] = {
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
-        usual = (batch_size, self.metadata.height, self.metadata.width, 3)
-        engine, self.skipped = open_engine(data, usual, device, self.threads)
+        size = (self.metadata.height, self.metadata.width)
+        engine, self.skipped = open_engine(Request(data, size, self.threads, batch_size), device)
         self._opened: Engine | None = engine
 
     @property
@@ -87,7 +87,7 @@ class Classifier:
 
     @property
     def device(self) -> str:
-        """The device in use: "cpu", "cuda" or "openvino"."""
+        """The device in use: "cpu", "openvino", "cuda" or "tensorrt"."""
         return self._engine.device
 
     @property

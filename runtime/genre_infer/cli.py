@@ -67,7 +67,7 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Replace an existing output file.")
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
+    type=click.Choice(["auto", "cpu", "openvino", "cuda", "tensorrt"]),
     default="auto",
     show_default=True,
     help="auto: the first that runs of CUDA, OpenVINO and onnxruntime's CPU. One that is named and "
