@@ -1,25 +1,22 @@
 """The public class: a model, opened once, that classifies posters."""
 
 import os
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .cores import available_cores
-from .engines import Engine, Request, open_engine
+from .engines import Engine, Probabilities, Request, open_engine
 from .errors import GenreInferError
 from .metadata import Metadata
 from .model_file import read_model
 from .onnx_file import read_metadata
-from .pipeline import ordered_map
+from .pipeline import Stages, classified
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 from .results import GenreProbability, Result
-
-BATCH_SIZE = 8  # larger ones gain nothing on a CPU and need more memory
 
 
 class Classifier:
@@ -32,7 +29,8 @@ class Classifier:
     top: at most this many genres a poster.
     threads: cores to use; None is all that this process may use, by its CPU affinity and its
         container's quota.
-    batch_size: posters a batch. timeout: seconds for reading and decoding one of classify_many's
+    batch_size: posters a batch of classify_many; None is what suits the device. 1 opens soonest and
+        takes the least memory. timeout: seconds for reading and decoding one of classify_many's
         posters; None: no end.
     limits: what is refused before it is decoded.
     exact: decode large JPEGs in full, as training did, and not at a fraction of their size that is
@@ -51,14 +49,14 @@ class Classifier:
         threshold: float | None = None,
         top: int | None = None,
         threads: int | None = None,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int | None = None,
         timeout: float | None = None,
         limits: Limits | None = None,
         exact: bool = False,
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
-        if batch_size < 1 or (top is not None and top < 1) or (threads is not None and threads < 1):
+        if any(number is not None and number < 1 for number in (batch_size, top, threads)):
             raise ValueError("batch_size, top and threads are at least 1")
         data, self.sha256 = read_model(Path(model) if model is not None else None)
         self.metadata: Metadata = read_metadata(data)
@@ -67,7 +65,6 @@ class Classifier:
             raise GenreInferError(f"The model has no mode {mode!r}; it has: {modes}.")
         self.mode = mode
         self.top = top
-        self.batch_size = batch_size
         self._timeout = timeout
         self._limits = limits or Limits()
         self._exact = exact
@@ -76,9 +73,11 @@ class Classifier:
         self.thresholds: dict[str, float | None] = {
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
+        self._named = [(g, t) for g, t in self.thresholds.items() if t is not None]
         size = (self.metadata.height, self.metadata.width)
         engine, self.skipped = open_engine(Request(data, size, self.threads, batch_size), device)
         self._opened: Engine | None = engine
+        self.batch_size = engine.batch_size
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -107,23 +106,27 @@ class Classifier:
             return _failed(source, error)
         return self._result(source, self.predict(pixels[None])[0])
 
-    def classify_many(self, sources: Iterable[Source]) -> Iterator[Result]:
+    def classify_many(self, sources: Iterable[Source]) -> Generator[Result, None, None]:
         """Classify posters lazily: one Result for each source, in order.
 
-        Decoding runs ahead in threads, by a few batches and no more, whatever the number of
-        sources. Closing the generator, or leaving its loop, stops the threads.
+        Decoding and computing run ahead in threads, by a few batches and no more, whatever the
+        number of sources. Closing the generator, or leaving its loop, stops the threads. Sources
+        are taken by the thread that asks for results.
         """
-        decoded = ordered_map(
-            self._decode,
-            sources,
+        stages: Stages[Source] = Stages(
+            decode=self._decode,
+            run=lambda batch: self._engine.run(batch),  # which says so once it is closed
+            size=(self.metadata.height, self.metadata.width),
+            batch_size=self.batch_size,
             workers=self.threads,
-            ahead=2 * self.batch_size + self.threads,
+            lanes=self._engine.lanes,
             timeout=self._timeout,
         )
-        while group := list(islice(decoded, self.batch_size)):
-            yield from self._classify_group(group)
+        with closing(classified(sources, stages)) as outcomes:
+            for source, outcome in outcomes:
+                yield self._outcome(source, outcome)
 
-    def predict(self, batch: Pixels) -> NDArray[np.float32]:
+    def predict(self, batch: Pixels) -> Probabilities:
         """Probabilities, float32 [N, genres], 0 to 1, for uint8 [N, height, width, 3] in RGB, of
         any height and width: the model resizes by itself. Raises TypeError for another array."""
         if (
@@ -165,38 +168,23 @@ class Classifier:
         width, height = self.metadata.width, self.metadata.height
         return poster_pixels(source, width, height, self._limits, draft=not self._exact)
 
-    def _classify_group(self, group: list[tuple[Source, Pixels | Exception]]) -> Iterator[Result]:
-        good = [outcome for _, outcome in group if not isinstance(outcome, Exception)]
-        rows = iter(self._predict_padded(good))
-        for source, outcome in group:
-            if not isinstance(outcome, Exception):
-                yield self._result(source, next(rows))
-            elif isinstance(outcome, TimeoutError):
-                message = f"Reading took longer than {self._timeout:g} seconds (--timeout)."
-                yield _failed(source, PosterError("timeout", message))
-            elif isinstance(outcome, PosterError):
-                yield _failed(source, outcome)
-            else:
-                raise outcome
+    def _outcome(self, source: Source, outcome: Probabilities | Exception) -> Result:
+        if not isinstance(outcome, Exception):
+            return self._result(source, outcome)
+        if isinstance(outcome, TimeoutError):
+            message = f"Reading took longer than {self._timeout:g} seconds (--timeout)."
+            return _failed(source, PosterError("timeout", message))
+        if isinstance(outcome, PosterError):
+            return _failed(source, outcome)
+        raise outcome
 
-    def _predict_padded(self, posters: list[Pixels]) -> NDArray[np.float32]:
-        """Batches of one shape: engines plan anew for each further one, and a poster's
-        probabilities must not hang on how many others came with it."""
-        if not posters:
-            return np.empty((0, len(self.genres)), np.float32)
-        batch = np.zeros((self.batch_size, *posters[0].shape), np.uint8)
-        for position, pixels in enumerate(posters):
-            batch[position] = pixels
-        return self._engine.run(batch)[: len(posters)]
-
-    def _result(self, source: Source, probabilities: NDArray[np.float32]) -> Result:
-        scores = {
-            genre: float(value) for genre, value in zip(self.genres, probabilities, strict=True)
-        }
+    def _result(self, source: Source, probabilities: Probabilities) -> Result:
+        values = probabilities.tolist()
+        scores = dict(zip(self.genres, values, strict=True))
         named = [
-            GenreProbability(genre, score)
-            for genre, score in scores.items()
-            if (threshold := self.thresholds[genre]) is not None and score >= threshold
+            GenreProbability(genre, scores[genre])
+            for genre, threshold in self._named
+            if scores[genre] >= threshold
         ]
         named.sort(key=lambda one: -one.probability)
         return Result(_path(source), "ok", tuple(named[: self.top]), scores, None)

@@ -92,7 +92,7 @@ def test_leaving_the_loop_stops_the_threads(
     next(results)
     results.close()  # type: ignore[attr-defined]
     for thread in threading.enumerate():
-        if thread.name == "genre-infer-decode":
+        if thread.name.startswith("genre-infer-"):
             thread.join(5)
             assert not thread.is_alive()
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ..errors import DeviceError
-from .base import Engine, Request, installed
+from .base import Engine, Probabilities, Request, installed
 
-__all__ = ["DEVICES", "ENGINES", "Engine", "Kind", "Request", "open_engine"]
+__all__ = ["DEVICES", "ENGINES", "Engine", "Kind", "Probabilities", "Request", "open_engine"]
 
 
 @dataclass(frozen=True, slots=True)
