@@ -12,7 +12,7 @@ from PIL import Image
 
 from genre_export.model import export_model
 from genre_infer import Classifier, DeviceError, GenreInferError
-from genre_infer.engines import available_cores
+from genre_infer.cores import available_cores
 from genre_infer.posters import Limits, Pixels, poster_pixels, squish
 from genre_train.checkpoint import read_document
 

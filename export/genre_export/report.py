@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from genre_infer import Classifier, __version__
-from genre_infer.engines import available_cores
+from genre_infer.cores import available_cores
 from genre_infer.errors import DeviceError, GenreInferError
 from genre_infer.info import info_document
 from genre_infer.machine import commit, processor, today

@@ -1,23 +1,21 @@
 """The public class: a model, opened once, that classifies posters."""
 
 import os
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .engines import Engine, available_cores, open_engine
+from .cores import available_cores
+from .engines import Engine, Probabilities, Request, open_engine
 from .errors import GenreInferError
 from .installed import find_model
 from .metadata import Metadata
 from .model_file import load_model
-from .pipeline import ordered_map
+from .pipeline import Stages, classified
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 from .results import GenreProbability, Result
-
-BATCH_SIZE = 8  # larger ones gain nothing on a CPU and need more memory
 
 
 class Classifier:
@@ -26,14 +24,18 @@ class Classifier:
     model: a file made by genre-export, or the name of an installed model; None is the packaged one.
     sha256: the hash, in hex, that the model's bytes must have. That in MODEL.sha256 beside it,
         where there is one, is checked in any case.
-    device: "auto" (the first that runs of "cuda", "openvino", "cpu"), or one of them.
+    device: "auto" (the first that runs of "cuda", "openvino", "cpu"), one of them, or "tensorrt".
     mode: the operating point, one of those in the model's metadata ("balanced").
     threshold: one probability (0 to 1) in place of every genre's own.
     top: at most this many genres a poster.
-    threads: cores to use; None is all that this process may use.
-    batch_size: posters a batch. timeout: seconds for reading and decoding one of classify_many's
+    threads: cores to use; None is all that this process may use, by its CPU affinity and its
+        container's quota.
+    batch_size: posters a batch of classify_many; None is what suits the device. 1 opens soonest and
+        takes the least memory. timeout: seconds for reading and decoding one of classify_many's
         posters; None: no end.
     limits: what is refused before it is decoded.
+    exact: decode large JPEGs in full, as training did, and not at a fraction of their size that is
+        at least twice the model's.
 
     Raises ModelError for a model that cannot be used, DeviceError for a device that is not there.
     All methods may be called from many threads.
@@ -49,13 +51,14 @@ class Classifier:
         threshold: float | None = None,
         top: int | None = None,
         threads: int | None = None,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int | None = None,
         timeout: float | None = None,
         limits: Limits | None = None,
+        exact: bool = False,
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
-        if batch_size < 1 or (top is not None and top < 1) or (threads is not None and threads < 1):
+        if any(number is not None and number < 1 for number in (batch_size, top, threads)):
             raise ValueError("batch_size, top and threads are at least 1")
         loaded = load_model(find_model(model), sha256)
         self.sha256 = loaded.sha256
@@ -65,17 +68,21 @@ class Classifier:
             raise GenreInferError(f"The model has no mode {mode!r}; it has: {modes}.")
         self.mode = mode
         self.top = top
-        self.batch_size = batch_size
         self._timeout = timeout
         self._limits = limits or Limits()
-        self._threads = threads or available_cores()
+        self._exact = exact
+        self.threads = threads or available_cores()
         own = self.metadata.thresholds[mode]
         self.thresholds: dict[str, float | None] = {
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
-        usual = (batch_size, self.metadata.height, self.metadata.width, 3)
-        engine, self.skipped = open_engine(loaded.data, usual, device, self._threads)
+        self._named = [(g, t) for g, t in self.thresholds.items() if t is not None]
+        size = (self.metadata.height, self.metadata.width)
+        engine, self.skipped = open_engine(
+            Request(loaded.data, size, self.threads, batch_size), device
+        )
         self._opened: Engine | None = engine
+        self.batch_size = engine.batch_size
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -84,7 +91,7 @@ class Classifier:
 
     @property
     def device(self) -> str:
-        """The device in use: "cpu", "cuda" or "openvino"."""
+        """The device in use: "cpu", "openvino", "cuda" or "tensorrt"."""
         return self._engine.device
 
     @property
@@ -104,23 +111,27 @@ class Classifier:
             return _failed(source, error)
         return self._result(source, self.predict(pixels[None])[0])
 
-    def classify_many(self, sources: Iterable[Source]) -> Iterator[Result]:
+    def classify_many(self, sources: Iterable[Source]) -> Generator[Result, None, None]:
         """Classify posters lazily: one Result for each source, in order.
 
-        Decoding runs ahead in threads, by a few batches and no more, whatever the number of
-        sources. Closing the generator, or leaving its loop, stops the threads.
+        Decoding and computing run ahead in threads, by a few batches and no more, whatever the
+        number of sources. Closing the generator, or leaving its loop, stops the threads. Sources
+        are taken by the thread that asks for results.
         """
-        decoded = ordered_map(
-            self._decode,
-            sources,
-            workers=self._threads,
-            ahead=2 * self.batch_size + self._threads,
+        stages: Stages[Source] = Stages(
+            decode=self._decode,
+            run=lambda batch: self._engine.run(batch),  # which says so once it is closed
+            size=(self.metadata.height, self.metadata.width),
+            batch_size=self.batch_size,
+            workers=self.threads,
+            lanes=self._engine.lanes,
             timeout=self._timeout,
         )
-        while group := list(islice(decoded, self.batch_size)):
-            yield from self._classify_group(group)
+        with closing(classified(sources, stages)) as outcomes:
+            for source, outcome in outcomes:
+                yield self._outcome(source, outcome)
 
-    def predict(self, batch: Pixels) -> NDArray[np.float32]:
+    def predict(self, batch: Pixels) -> Probabilities:
         """Probabilities, float32 [N, genres], 0 to 1, for uint8 [N, height, width, 3] in RGB, of
         any height and width: the model resizes by itself. Raises TypeError for another array."""
         if (
@@ -159,40 +170,26 @@ class Classifier:
         self.close()
 
     def _decode(self, source: Source) -> Pixels:
-        return poster_pixels(source, self.metadata.width, self.metadata.height, self._limits)
+        width, height = self.metadata.width, self.metadata.height
+        return poster_pixels(source, width, height, self._limits, draft=not self._exact)
 
-    def _classify_group(self, group: list[tuple[Source, Pixels | Exception]]) -> Iterator[Result]:
-        good = [outcome for _, outcome in group if not isinstance(outcome, Exception)]
-        rows = iter(self._predict_padded(good))
-        for source, outcome in group:
-            if not isinstance(outcome, Exception):
-                yield self._result(source, next(rows))
-            elif isinstance(outcome, TimeoutError):
-                message = f"Reading took longer than {self._timeout:g} seconds (--timeout)."
-                yield _failed(source, PosterError("timeout", message))
-            elif isinstance(outcome, PosterError):
-                yield _failed(source, outcome)
-            else:
-                raise outcome
+    def _outcome(self, source: Source, outcome: Probabilities | Exception) -> Result:
+        if not isinstance(outcome, Exception):
+            return self._result(source, outcome)
+        if isinstance(outcome, TimeoutError):
+            message = f"Reading took longer than {self._timeout:g} seconds (--timeout)."
+            return _failed(source, PosterError("timeout", message))
+        if isinstance(outcome, PosterError):
+            return _failed(source, outcome)
+        raise outcome
 
-    def _predict_padded(self, posters: list[Pixels]) -> NDArray[np.float32]:
-        """Batches of one shape: engines plan anew for each further one, and a poster's
-        probabilities must not hang on how many others came with it."""
-        if not posters:
-            return np.empty((0, len(self.genres)), np.float32)
-        batch = np.zeros((self.batch_size, *posters[0].shape), np.uint8)
-        for position, pixels in enumerate(posters):
-            batch[position] = pixels
-        return self._engine.run(batch)[: len(posters)]
-
-    def _result(self, source: Source, probabilities: NDArray[np.float32]) -> Result:
-        scores = {
-            genre: float(value) for genre, value in zip(self.genres, probabilities, strict=True)
-        }
+    def _result(self, source: Source, probabilities: Probabilities) -> Result:
+        values = probabilities.tolist()
+        scores = dict(zip(self.genres, values, strict=True))
         named = [
-            GenreProbability(genre, score)
-            for genre, score in scores.items()
-            if (threshold := self.thresholds[genre]) is not None and score >= threshold
+            GenreProbability(genre, scores[genre])
+            for genre, threshold in self._named
+            if scores[genre] >= threshold
         ]
         named.sort(key=lambda one: -one.probability)
         return Result(_path(source), "ok", tuple(named[: self.top]), scores, None)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Replace an existing output file.")
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
+    type=click.Choice(["auto", "cpu", "openvino", "cuda", "tensorrt"]),
     default="auto",
     show_default=True,
     help="auto: the first that runs of CUDA, OpenVINO and onnxruntime's CPU. One that is named and "
@@ -105,8 +106,18 @@ def main() -> None:
     help="One probability in place of every genre's own threshold.",
 )
 @click.option("--top", type=click.IntRange(1), help="At most this many genres a poster.")
-@click.option("--batch-size", type=click.IntRange(1, 1024), default=8, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Cores to use; default: all allowed.")
+@click.option("--batch-size", type=click.IntRange(1, 1024), help="Default: what suits the device.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Cores to use; default: all that CPU affinity and a container's quota allow.",
+)
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Decode large JPEGs in full; default: at a fraction of their size, at least twice the "
+    "model's.",
+)
 @click.option(
     "--timeout",
     type=Finite(min=0, max=1_000_000, min_open=True),
@@ -151,6 +162,8 @@ def classify(
     if output and not output.parent.is_dir():
         raise click.UsageError(f"The folder {output.parent} for --output is not there.")
     limits = Limits(pixels=max_pixels, bytes=max_bytes)
+    if options["batch_size"] is None and len(paths) == 1 and _is_one(paths[0]):
+        options["batch_size"] = 1  # opens soonest
     with Classifier(options.pop("model"), device=device, limits=limits, **options) as classifier:
         posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
         try:
@@ -162,6 +175,10 @@ def classify(
         sys.exit(_run(classifier, posters, destination, form or ("table" if terminal else "jsonl")))
 
 
+def _is_one(path: str) -> bool:
+    return path != "-" and not Path(path).is_dir()
+
+
 def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form: str) -> int:
     """Write all rows and the summary. Returns the exit status."""
     from .rows import make_writer
@@ -169,26 +186,24 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
     writer = make_writer(form, output.stream, classifier.genres)
     counts: Counter[str] = Counter()
     started = time.monotonic()
-    try:
-        for result in _with_progress(classifier, posters, output):
-            writer.write(result)
-            counts[result.status] += 1
-        output.finish()
-    except BaseException:  # also Ctrl-C: what is done stays written
-        output.stop()
-        if output.partial:
-            click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
-        raise
+    with closing(classifier.classify_many(posters)) as results:
+        try:
+            for result in _with_progress(results, output):
+                writer.write(result)
+                counts[result.status] += 1
+            output.finish()
+        except BaseException:  # also Ctrl-C: what is done stays written
+            output.stop()
+            if output.partial:
+                click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
+            raise
     _summary(classifier, posters, counts, time.monotonic() - started)
     return 0 if counts["ok"] == counts.total() > 0 else 1
 
 
-def _with_progress(
-    classifier: "Classifier", posters: "Discovery", output: "Output"
-) -> Iterator["Result"]:
+def _with_progress(results: Iterator["Result"], output: "Output") -> Iterator["Result"]:
     from .progress import progress
 
-    results = classifier.classify_many(posters)
     if output.path is None and sys.stdout.isatty():  # the rows themselves show the progress
         return results
     return progress(results, None, "Posters")

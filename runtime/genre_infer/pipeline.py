@@ -1,99 +1,230 @@
-"""Work done ahead by threads, delivered in order, with bounded memory and a time limit each."""
+"""Posters to probabilities: decoded by threads, computed in batches, delivered in order.
+
+Decoding threads fill batches; the thread that decodes a batch's last poster hands it to the lanes,
+threads that run the engine; whoever consumes takes rows from the oldest batch. Only so many batches
+are under way, so memory does not depend on the number of posters, and decoding and computing go on
+while the consumer works.
+"""
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .posters import Pixels
 
 Item = TypeVar("Item")
-Value = TypeVar("Value")
+Row = NDArray[np.float32]
+
+_LOOK = 0.5  # seconds between looks at the clock, also where a signal can end the wait (Windows)
+_LAST_BATCH = 0.7  # seconds that a stopped run waits for the batches that are being computed
 
 
-class _Job(Generic[Item]):
-    __slots__ = ("abandoned", "done", "item", "outcome", "started")
+@dataclass(frozen=True, slots=True)
+class Stages(Generic[Item]):
+    """What is done, by how many threads.
 
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.done = threading.Event()
-        self.started: float | None = None
-        self.abandoned = False
-        self.outcome: object = None
-
-
-def ordered_map(
-    function: Callable[[Item], Value],
-    items: Iterable[Item],
-    *,
-    workers: int,
-    ahead: int,
-    timeout: float | None = None,
-) -> Iterator[tuple[Item, Value | Exception]]:
-    """Yield (item, function(item)) in the order of items, computed by threads up to `ahead` items
-    in advance. An exception is yielded in the value's place; TimeoutError for an item that took
-    longer than `timeout` seconds: its thread cannot be stopped, so it is left behind and another
-    takes its place. The threads end with the generator.
+    decode: one poster to uint8 [height, width, 3], of `size` (height, width). run: a batch of these
+    to float32 [N, genres], called by `lanes` threads. workers: decoding threads. timeout: seconds
+    for one poster's decoding, or None. Both functions may raise.
     """
-    queue: SimpleQueue[_Job[Item] | None] = SimpleQueue()
-    pending: deque[_Job[Item]] = deque()
 
-    def work() -> None:
-        while (job := queue.get()) is not None:
-            job.started = time.monotonic()
-            try:
-                job.outcome = function(job.item)
-            except Exception as error:
-                job.outcome = error
-            job.done.set()
-            if job.abandoned:
-                return
-        queue.put(None)  # the end is for every thread
+    decode: Callable[[Item], Pixels]
+    run: Callable[[Pixels], Row]
+    size: tuple[int, int]
+    batch_size: int
+    workers: int
+    lanes: int
+    timeout: float | None = None
 
-    def start() -> None:
-        # daemon: a thread stuck in a read that never returns must not keep the process alive
-        threading.Thread(target=work, name="genre-infer-decode", daemon=True).start()
 
-    def wait(job: _Job[Item]) -> object:
-        while not job.done.wait(_remaining(job, timeout)):
-            if job.started is not None and _remaining(job, timeout) == 0:
-                job.abandoned = True
-                start()
-                return TimeoutError()
-        return job.outcome
+def classified(
+    items: Iterable[Item], stages: Stages[Item]
+) -> Generator[tuple[Item, Row | Exception], None, None]:
+    """Yield (item, its row of probabilities), in the order of items.
 
-    for _ in range(workers):
-        start()
+    A fault of decoding is yielded in the row's place, TimeoutError for an item that took too long:
+    its thread cannot be stopped, so it is left behind and another takes its place. A fault of run
+    or of items is raised where it occurred, after the rows before it. Items are taken by the
+    consumer's thread, lanes + 2 batches ahead and no more; all threads end with the generator.
+    """
+    pipeline = _Pipeline(stages)
     try:
-        source = iter(items)
-        exhausted = False
-        while True:
-            while not exhausted and len(pending) < ahead:
-                try:
-                    job = _Job(next(source))
-                except StopIteration:
-                    exhausted = True
-                    break
-                pending.append(job)
-                queue.put(job)
-            if not pending:
-                return
-            job = pending.popleft()
-            yield job.item, wait(job)  # type: ignore[misc]
+        yield from pipeline.rows(iter(items))
     finally:
-        _drain(queue)
-        queue.put(None)
+        pipeline.stop()
 
 
-def _remaining(job: _Job[Item], timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if job.started is None:  # waits for a free thread: look again soon
-        return min(timeout, 0.1)
-    return max(0.0, job.started + timeout - time.monotonic())
+class _Batch:
+    """Posters that are computed together, each with its own slot in one array."""
+
+    def __init__(self, items: list[Any], alone: bool, stages: Stages[Any]) -> None:
+        # Engines plan anew for each further shape, and a poster's row must not hang on how many
+        # others came with it: a run's last batch is as large as all others, unless it is the
+        # run's only poster.
+        count = 1 if alone else stages.batch_size
+        self.pixels = np.zeros((count, *stages.size, 3), np.uint8)
+        self.slots = [_Slot(self, position, item) for position, item in enumerate(items)]
+        self.left = len(items)
+        self.lock = threading.Lock()
+        self.done = threading.Event()
+        self.rows: Row | None = None
+        self.fault: Exception | None = None
+
+    def compute(self, run: Callable[[Pixels], Row]) -> None:
+        try:
+            if any(slot.fault is None for slot in self.slots):
+                self.rows = run(self.pixels)
+        except Exception as error:
+            self.fault = error
+        self.done.set()
 
 
-def _drain(queue: "SimpleQueue[_Job[Item] | None]") -> None:
+class _Slot:
+    """One poster's place in a batch; settled once it is decoded, or has failed."""
+
+    __slots__ = ("batch", "fault", "item", "position", "settled", "started")
+
+    def __init__(self, batch: _Batch, position: int, item: Any) -> None:
+        self.batch, self.position, self.item = batch, position, item
+        self.started: float | None = None
+        self.settled = False
+        self.fault: Exception | None = None
+
+    def settle(self, outcome: Pixels | Exception) -> tuple[bool, bool]:
+        """Whether this was the first outcome, which alone counts, and the batch's last one."""
+        with self.batch.lock:
+            if self.settled:
+                return False, False
+            self.settled = True
+            if isinstance(outcome, Exception):
+                self.fault = outcome
+            else:
+                self.batch.pixels[self.position] = outcome
+            self.batch.left -= 1
+            return True, self.batch.left == 0
+
+
+class _Pipeline:
+    def __init__(self, stages: Stages[Any]) -> None:
+        self._stages = stages
+        self._undecoded: SimpleQueue[_Slot | None] = SimpleQueue()
+        self._ready: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._under_way: deque[_Batch] = deque()
+        for _ in range(stages.workers):
+            self._start(self._decode, "genre-infer-decode")
+        self._lanes = [self._start(self._compute, "genre-infer-lane") for _ in range(stages.lanes)]
+
+    def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, Row | Exception]]:
+        most, ended = self._stages.lanes + 2, False
+        fault: Exception | None = None
+        while True:
+            while not ended and len(self._under_way) < most and not self._first_is_done():
+                group, fault = _take(items, self._stages.batch_size)
+                ended = fault is not None or len(group) < self._stages.batch_size
+                if group:
+                    self._submit(group, alone=ended and len(group) == 1 and not self._under_way)
+            if not self._under_way:
+                break
+            batch = self._under_way[0]
+            self._await(batch)
+            self._under_way.popleft()
+            yield from _rows_of(batch)
+        if fault is not None:
+            raise fault
+
+    def stop(self) -> None:
+        """Have all threads end; the lanes' last batches are waited for, but not long: at the end of
+        the process an engine must not be amid its work."""
+        for queue in (self._undecoded, self._ready):
+            _drain(queue)
+            queue.put(None)
+        end = time.monotonic() + _LAST_BATCH
+        for lane in self._lanes:
+            lane.join(max(0.0, end - time.monotonic()))
+
+    def _start(self, work: Callable[[], None], name: str) -> threading.Thread:
+        # daemon: a thread stuck in a read that never returns must not keep the process alive
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _submit(self, group: list[Any], *, alone: bool) -> None:
+        batch = _Batch(group, alone, self._stages)
+        self._under_way.append(batch)
+        for slot in batch.slots:
+            self._undecoded.put(slot)
+
+    def _decode(self) -> None:
+        while (slot := self._undecoded.get()) is not None:
+            slot.started = time.monotonic()
+            outcome: Pixels | Exception
+            try:
+                outcome = self._stages.decode(slot.item)
+            except Exception as error:
+                outcome = error
+            if not self._settle(slot, outcome):
+                return  # it took too long, and another thread has taken this one's place
+        self._undecoded.put(None)  # the end is for every thread
+
+    def _settle(self, slot: _Slot, outcome: Pixels | Exception) -> bool:
+        first, last = slot.settle(outcome)
+        if last:
+            self._ready.put(slot.batch)
+        return first
+
+    def _compute(self) -> None:
+        while (batch := self._ready.get()) is not None:
+            batch.compute(self._stages.run)
+        self._ready.put(None)
+
+    def _first_is_done(self) -> bool:
+        return bool(self._under_way) and self._under_way[0].done.is_set()
+
+    def _await(self, batch: _Batch) -> None:
+        timeout = self._stages.timeout
+        look = _LOOK if timeout is None else min(_LOOK, max(timeout / 4, 0.01))
+        while not batch.done.wait(look):
+            if timeout is not None:
+                self._give_up(time.monotonic() - timeout)
+
+    def _give_up(self, before: float) -> None:
+        for batch in self._under_way:
+            for slot in batch.slots:
+                late = slot.started is not None and slot.started < before
+                if late and not slot.settled and self._settle(slot, TimeoutError()):
+                    self._start(self._decode, "genre-infer-decode")
+
+
+def _take(items: Iterator[Any], count: int) -> tuple[list[Any], Exception | None]:
+    """The next items, and what the iterator raised instead of one more."""
+    group: list[Any] = []
+    try:
+        group.extend(islice(items, count))
+    except Exception as error:
+        return group, error
+    return group, None
+
+
+def _rows_of(batch: _Batch) -> Iterator[tuple[Any, Row | Exception]]:
+    if batch.fault is not None:
+        raise batch.fault
+    for slot in batch.slots:
+        if slot.fault is not None:
+            yield slot.item, slot.fault
+        else:
+            assert batch.rows is not None
+            yield slot.item, batch.rows[slot.position]
+
+
+def _drain(queue: "SimpleQueue[Any]") -> None:
     while True:
         try:
             queue.get_nowait()

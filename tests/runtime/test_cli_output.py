@@ -1,6 +1,7 @@
 """Where rows go: files, pipes, full disks, terminals; and what a stopped run leaves behind."""
 
 import csv
+import importlib.util
 import io
 import os
 import pty
@@ -9,6 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from command import COMMAND, CPU, rows, run
 
 
@@ -72,6 +74,31 @@ def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path) -> None:
     part = (tmp_path / "rows.jsonl.part").read_bytes()
     assert len(rows(part)) == 12
     assert b"12 rows are in" in errors
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_ctrl_c_amid_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, device: str) -> None:
+    if device == "openvino" and importlib.util.find_spec("openvino") is None:
+        pytest.skip("needs the extra openvino")
+    target, part = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.part"
+    command = [*COMMAND, *[str(folder)] * 2000, "-o", str(target), "--device", device]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    end = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > 20_000) and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130, errors
+    assert not target.exists()
+    found = rows(part.read_bytes())
+    assert 0 < len(found) < 24_000
+    assert f"{len(found)} rows are in".encode() in errors
+    for position, row in enumerate(found):
+        assert row["path"] == f"{folder}/{position % 12 + 1}.jpg"
 
 
 def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:

@@ -1,85 +1,224 @@
-"""ordered_map: order, bounded reading ahead, faults in place, time limits, threads that end."""
+"""The pipeline: order, bounded reading ahead, stages side by side, faults in place, time limits,
+threads that end."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 
-from genre_infer.pipeline import ordered_map
+from genre_infer.pipeline import Stages, classified
+
+SIZE = (2, 3)
 
 
-def decoding_threads() -> int:
-    return sum(thread.name == "genre-infer-decode" for thread in threading.enumerate())
+def decode(n: int) -> np.ndarray:
+    return np.full((*SIZE, 3), n, np.uint8)
 
 
-def eventually(condition: object, seconds: float = 5.0) -> bool:
+def run(batch: np.ndarray) -> np.ndarray:
+    """One 'genre': the square of the number that the pixels are."""
+    return batch[:, 0, 0, :1].astype(np.float32) ** 2
+
+
+def stages(**changes: Any) -> Stages[int]:
+    usual: dict[str, Any] = {"decode": decode, "run": run, "size": SIZE, "batch_size": 4}
+    return Stages(**{**usual, "workers": 2, "lanes": 1, **changes})
+
+
+def values(outcomes: Iterator[tuple[int, Any]]) -> list[Any]:
+    return [o if isinstance(o, Exception) else float(o[0]) for _, o in outcomes]
+
+
+def our_threads() -> int:
+    return sum(thread.name.startswith("genre-infer-") for thread in threading.enumerate())
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
+        if condition():
             return True
         time.sleep(0.01)
     return False
 
 
-def test_order_survives_uneven_work() -> None:
-    def work(n: int) -> int:
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 100])
+def test_order_survives_uneven_work(lanes: int, batch_size: int) -> None:
+    def uneven(n: int) -> np.ndarray:
         time.sleep(0.002 * (n % 5))
-        return n * n
+        return decode(n)
 
-    results = list(ordered_map(work, range(50), workers=4, ahead=10))
-    assert results == [(n, n * n) for n in range(50)]
+    def slow(batch: np.ndarray) -> np.ndarray:
+        time.sleep(0.003 * (batch[0, 0, 0, 0] % 3))
+        return run(batch)
+
+    asked = stages(decode=uneven, run=slow, workers=4, lanes=lanes, batch_size=batch_size)
+    results = list(classified(range(50), asked))
+    assert [(n, float(row[0])) for n, row in results] == [(n, n * n) for n in range(50)]
+
+
+def test_batches_have_one_shape() -> None:
+    shapes = []
+
+    def seen(batch: np.ndarray) -> np.ndarray:
+        shapes.append(batch.shape)
+        return run(batch)
+
+    assert values(classified(range(10), stages(run=seen))) == [n * n for n in range(10)]
+    assert shapes == [(4, *SIZE, 3)] * 3
+    shapes.clear()
+    assert values(classified([3], stages(run=seen))) == [9]
+    assert shapes == [(1, *SIZE, 3)]  # a run's only poster does not pay for others
+
+
+def test_nothing_to_do() -> None:
+    assert list(classified([], stages())) == []
+    assert eventually(lambda: our_threads() == 0)
 
 
 def test_reads_no_further_ahead_than_told() -> None:
     taken: list[int] = []
 
     def source() -> Iterator[int]:
-        for n in range(1000):
+        for n in range(200):
             taken.append(n)
             yield n
 
-    results = ordered_map(lambda n: n, source(), workers=2, ahead=7)
+    results = classified(source(), stages(batch_size=3, lanes=2))
+    assert taken == []
     for n in range(20):
-        assert next(results) == (n, n)
-        assert len(taken) <= n + 8
+        next(results)
+        assert len(taken) <= n + 3 * (2 + 2 + 1)
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_stages_work_while_the_consumer_does() -> None:
+    computed = []
+
+    def seen(batch: np.ndarray) -> np.ndarray:
+        computed.append(int(batch[0, 0, 0, 0]))
+        return run(batch)
+
+    results = classified(range(40), stages(run=seen))
+    next(results)
+    # Nobody asks for more, and yet what was read ahead is decoded and computed.
+    assert eventually(lambda: len(computed) >= 3)
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_rows_do_not_wait_for_items_that_come_slowly() -> None:
+    computed = threading.Event()
+    taken = []
+
+    def source() -> Iterator[int]:
+        for n in range(100):
+            if n == 8:  # two batches are under way; the first is done before the third begins
+                assert computed.wait(5)
+                time.sleep(0.05)
+            taken.append(n)
+            yield n
+
+    def seen(batch: np.ndarray) -> np.ndarray:
+        computed.set()
+        return run(batch)
+
+    results = classified(source(), stages(run=seen, lanes=5))
+    next(results)
+    assert len(taken) <= 12
     results.close()  # type: ignore[attr-defined]
 
 
 def test_a_fault_is_delivered_in_its_place() -> None:
-    def work(n: int) -> int:
-        if n == 2:
-            raise ValueError("two")
-        return n
+    def faulty(n: int) -> np.ndarray:
+        if n in (2, 4, 5, 6, 7):
+            raise ValueError(str(n))
+        return decode(n)
 
-    outcomes = [outcome for _, outcome in ordered_map(work, range(4), workers=2, ahead=4)]
-    assert outcomes[:2] == [0, 1]
-    assert isinstance(outcomes[2], ValueError)
-    assert outcomes[3] == 3
+    outcomes = values(classified(range(9), stages(decode=faulty)))
+    assert [o for o in outcomes if not isinstance(o, Exception)] == [0, 1, 9, 64]
+    assert [str(outcomes[n]) for n in (2, 4, 5, 6, 7)] == ["2", "4", "5", "6", "7"]
+
+
+def test_a_batch_without_a_good_poster_is_not_computed() -> None:
+    def faulty(n: int) -> np.ndarray:
+        raise ValueError(str(n))
+
+    def never(batch: np.ndarray) -> np.ndarray:
+        raise AssertionError(batch.shape)
+
+    outcomes = values(classified(range(9), stages(decode=faulty, run=never)))
+    assert [str(outcome) for outcome in outcomes] == [str(n) for n in range(9)]
+
+
+def test_a_fault_of_the_engine_is_raised_after_the_rows_before_it() -> None:
+    def faulty(batch: np.ndarray) -> np.ndarray:
+        if batch[0, 0, 0, 0] == 8:
+            raise RuntimeError("out of memory")
+        return run(batch)
+
+    results = classified(range(40), stages(run=faulty, lanes=2))
+    assert [next(results)[0] for _ in range(8)] == list(range(8))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(results)
+    assert eventually(lambda: our_threads() == 0)
+
+
+def test_a_fault_of_the_source_is_raised_after_the_rows_before_it() -> None:
+    def source() -> Iterator[int]:
+        yield from range(6)
+        raise OSError("the list ends")
+
+    results = classified(source(), stages())
+    assert [next(results)[0] for _ in range(6)] == list(range(6))
+    with pytest.raises(OSError, match="the list ends"):
+        next(results)
 
 
 def test_an_endless_item_times_out_and_the_others_go_on() -> None:
     release = threading.Event()
 
-    def work(n: int) -> int:
-        if n in (1, 2):
+    def endless(n: int) -> np.ndarray:
+        if n in (1, 2, 9):
             release.wait(30)
-        return n
+        return decode(n)
 
     started = time.monotonic()
-    results = ordered_map(work, range(6), workers=2, ahead=6, timeout=0.2)
-    outcomes = [outcome for _, outcome in results]
+    outcomes = values(classified(range(12), stages(decode=endless, timeout=0.2)))
     assert time.monotonic() - started < 10
-    assert [o for o in outcomes if not isinstance(o, Exception)] == [0, 3, 4, 5]
-    assert all(isinstance(outcomes[n], TimeoutError) for n in (1, 2))
+    good = [n for n in range(12) if n not in (1, 2, 9)]
+    assert [outcomes[n] for n in good] == [n * n for n in good]
+    assert all(isinstance(outcomes[n], TimeoutError) for n in (1, 2, 9))
     release.set()
-    assert eventually(lambda: decoding_threads() == 0)
+    assert eventually(lambda: our_threads() == 0)
 
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
 def test_threads_end_with_the_generator(taken: int) -> None:
-    results = ordered_map(lambda n: n, range(100), workers=3, ahead=10)
+    results = classified(range(100), stages(workers=3, lanes=2))
     for _ in range(taken):
         next(results)
     results.close()  # type: ignore[attr-defined]
-    assert eventually(lambda: decoding_threads() == 0)
+    assert eventually(lambda: our_threads() == 0)
+
+
+def test_closing_does_not_wait_for_a_stuck_engine() -> None:
+    release, entered = threading.Event(), threading.Event()
+
+    def stuck(batch: np.ndarray) -> np.ndarray:
+        if batch[0, 0, 0, 0] > 0:
+            entered.set()
+            release.wait(30)
+        return run(batch)
+
+    results = classified(range(100), stages(run=stuck))
+    next(results)
+    assert entered.wait(5)
+    started = time.monotonic()
+    results.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 5
+    release.set()
+    assert eventually(lambda: our_threads() == 0)

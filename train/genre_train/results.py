@@ -65,7 +65,8 @@ def _check(first: Predictions, others: list[Predictions], paths: tuple[Path, ...
             )
         same = np.array_equal(one.imdb_ids, first.imdb_ids)
         genres = _shared(first, one)
-        if not (same and genres and np.array_equal(*(p.only(genres).labels for p in (one, first)))):
+        labels, given = first.only(genres).labels, one.only(genres).labels
+        if not (same and genres and np.array_equal(labels, given)):
             raise GenreInferError(
                 f"{path} is of other posters or genres than {paths[0]}; give it a page of its own."
             )
