@@ -44,20 +44,33 @@ class Discovery:
             identity = (info.st_dev, info.st_ino)
             if identity in above:  # a link to a folder that we are in
                 return
-            with os.scandir(folder) as entries:
-                listed = sorted(entries, key=lambda entry: natural_key(entry.name))
+            names, folders = self._listed(folder)
         except OSError:
             yield folder  # its row will say why it cannot be read
             return
-        for entry in listed:
-            if entry.name.startswith("."):
-                continue
-            if _is_folder(entry):
-                yield from self._search(entry.path, (*above, identity))
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                yield entry.path
+        for name in names:
+            path = os.path.join(folder, name)
+            if name in folders:
+                yield from self._search(path, (*above, identity))
             else:
-                self.others += 1
+                yield path
+
+    def _listed(self, folder: str) -> tuple[list[str], set[str]]:
+        """The names of a folder's posters and folders, in order, and which are folders. Names and
+        not entries: a folder of a million posters has to fit in memory."""
+        names, folders = [], set()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if _is_folder(entry):
+                    folders.add(entry.name)
+                elif os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+                    self.others += 1
+                    continue
+                names.append(entry.name)
+        names.sort(key=natural_key)
+        return names, folders
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -67,9 +80,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """Sorts digits by their value and letters regardless of case."""
-    parts = re.split(r"(\d+)", name.casefold())
-    # isdecimal: \d and int() take all of Unicode's decimal digits
-    key = [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
-    return [(not digits, number, text) for digits, number, text in key], name
+def natural_key(name: str) -> str:
+    """Sorts digits by their value, before anything else, and letters regardless of case."""
+    # One string: its memory is a tenth of that of a list of parts.
+    return re.sub(r"\d+", _by_value, name.casefold()) + "\0" + name
+
+
+def _by_value(digits: re.Match[str]) -> str:
+    number = str(int(digits[0]))  # \d and int() take all of Unicode's decimal digits
+    return f"\1{chr(len(number))}{number}"
