@@ -91,3 +91,56 @@ def draft(force: bool, **options: Any) -> None:
     with needs_extra("bench"):
         from .draft import run_draft
     raise SystemExit(0 if run_draft(**options) else 1)
+
+
+@main.command()
+@click.option(
+    "--checkpoint",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The checkpoint folder to quantize.",
+)
+@TABLE
+@POSTERS
+@click.option(
+    "--split",
+    type=click.Choice(["valid", "test"]),
+    default="valid",
+    show_default=True,
+    help="Which posters to measure on; settings are chosen on valid.",
+)
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here.")
+@FORCE
+def int8(force: bool, **options: Any) -> None:
+    """Quantize a checkpoint in several ways and measure each against the original: what every step
+    of the int8 export is worth."""
+    refuse_existing(force, options["csv_file"])
+    with needs_extra("bench"):
+        from .variants import run_int8
+    run_int8(**options)
+
+
+@main.command()
+@click.argument(
+    "model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    type=click.Choice(["cpu", "openvino", "cuda"]),
+    help="Measure here; may be repeated. Default: every device that is there.",
+)
+@click.option("--repeats", type=click.IntRange(1), default=7, show_default=True)
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here.")
+@FORCE
+def resize(force: bool, **options: Any) -> None:
+    """Compare the resize inside the graph of MODEL (default: the packaged one) with Pillow's, and
+    measure what it costs posters that have the input size already. With --csv, the cost is in a
+    file of its own, named …-cost.csv."""
+    csv_file = options["csv_file"]
+    cost_file = csv_file and csv_file.with_name(f"{csv_file.stem}-cost{csv_file.suffix}")
+    refuse_existing(force, csv_file, cost_file)
+    with needs_extra("bench"):
+        from .resize import run_resize
+    run_resize(**options, cost_file=cost_file)

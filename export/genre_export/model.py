@@ -1,7 +1,6 @@
 """From a checkpoint folder to a checked ONNX file: the work behind genre-export's default."""
 
 import dataclasses
-import hashlib
 import platform
 import warnings
 from importlib.metadata import PackageNotFoundError, version
@@ -24,13 +23,13 @@ from genre_infer.posters import Pixels
 from .checkpoint import Checkpoint, Folded, read_checkpoint
 from .files import report_files, write_whole
 from .graph import join, network_graph, preprocessing_graph, with_metadata
-from .posters import Compared, compared_posters, decode
-from .quantize import quantize
+from .int8 import int8_network
+from .posters import Compared, calibration_posters, compared_posters
+from .quantize import Settings
 from .report import report_on_bytes, say, write_report
 from .verify import Parity, compare, engine_probabilities, refuse_mismatch
 
 Thresholds = dict[str, dict[str, float | None]]
-CALIBRATION_POSTERS = 128
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,23 +104,16 @@ def make_model(
 def _build(
     checkpoint: Checkpoint, precision: str, posters: Path | None, method: str
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    details: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own remarks on its own code
-        network = network_graph(Folded(checkpoint, half=precision == "float16"), checkpoint.size)
-    details: dict[str, Any] = {}
-    if precision == "int8":
-        assert posters is not None
-        names = checkpoint.document["calibration_posters"][:CALIBRATION_POSTERS]
-        pixels, found = decode(names, posters, checkpoint.size, "Decoding calibration posters")
-        network = quantize(network, pixels, method)
-        digest = hashlib.sha256("\n".join(names[i] for i in found).encode()).hexdigest()
-        details["int8"] = {
-            "method": method,
-            "weights": "int8 per channel, within 7 bits",
-            "activations": "uint8",
-            "calibration_posters": len(pixels),
-            "calibration_sha256": digest,
-        }
+        if precision == "int8":
+            assert posters is not None
+            pixels = calibration_posters(checkpoint, posters)
+            network, details["int8"] = int8_network(checkpoint, pixels, Settings(method=method))
+        else:
+            folded = Folded(checkpoint, half=precision == "float16")
+            network = network_graph(folded, checkpoint.size)
     return join(preprocessing_graph(checkpoint.size), network), details
 
 

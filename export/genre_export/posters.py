@@ -54,6 +54,13 @@ def compared_posters(checkpoint: Checkpoint, folder: Path | None) -> Compared:
     return Compared(pixels, np.array(labels, dtype=bool), missing, expected)
 
 
+def calibration_posters(checkpoint: Checkpoint, folder: Path) -> Pixels:
+    """The train posters that int8 is calibrated on, decoded: uint8 [n, height, width, 3] at the
+    input size. Raises CheckpointError where the folder is another one."""
+    names = checkpoint.document["calibration_posters"]
+    return decode(names, folder, checkpoint.size, "Decoding calibration posters")[0]
+
+
 def decode(
     names: list[str], folder: Path, size: tuple[int, int], label: str
 ) -> tuple[Pixels, list[int]]:

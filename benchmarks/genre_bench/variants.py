@@ -1,0 +1,104 @@
+"""Ways to quantize, side by side: what each step of the int8 export is worth."""
+
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genre_export.checkpoint import Checkpoint, read_checkpoint
+from genre_export.graph import join, preprocessing_graph
+from genre_export.int8 import int8_network
+from genre_export.posters import calibration_posters
+from genre_export.quantize import Settings
+from genre_export.verify import engine_probabilities
+from genre_infer import DeviceError
+from genre_infer.cores import available_cores
+from genre_infer.engines import Engine, Request, open_engine
+from genre_train.dataset import Dataset
+from genre_train.evaluate import write_csv
+
+from .compare import parity_row
+from .report import origin, print_table
+from .systems import DEVICES, Answers, original
+
+CHOSEN = Settings()
+NEAREST = replace(CHOSEN, equalisation=0, rounding=False, bias_correction=False)
+VARIANTS: dict[str, Settings] = {
+    "chosen": CHOSEN,
+    "no equalisation": replace(CHOSEN, equalisation=0),
+    "full equalisation": replace(CHOSEN, equalisation=1),
+    "nearest rounding": replace(CHOSEN, rounding=False),
+    "no bias correction": replace(CHOSEN, bias_correction=False),
+    "min-max": replace(CHOSEN, method="minmax"),
+    "entropy": replace(CHOSEN, method="entropy"),
+    "first convolution in float": replace(CHOSEN, float_convolutions=1),
+    "outputs rounded before ReLU too": replace(CHOSEN, operators=("Conv",)),
+    "none of the steps": NEAREST,
+    "none of the steps, min-max": replace(NEAREST, method="minmax"),
+}
+COLUMNS = {
+    "variant": "variant",
+    "provider": "provider",
+    "largest": "largest",
+    "percentile_99": "99th pct",
+    "labels_agree": "labels agree",
+    "named_labels_kept": "named kept",
+    "first_genre_kept": "first kept",
+}
+
+
+def run_int8(
+    *, checkpoint: Path, table: Path, posters: Path, split: str, csv_file: Path | None
+) -> None:
+    """Print and write how far each of VARIANTS is from the original, on every device of a processor
+    that is there. Raises GenreInferError."""
+    reference, dataset = original(checkpoint, table, posters, split)
+    read = read_checkpoint(checkpoint)
+    looked_at = calibration_posters(read, posters)
+    rows = []
+    for name, settings in VARIANTS.items():
+        click.echo(f"{name} …", err=True)
+        model = _model(read, looked_at, settings)
+        for engine in _engines(model, (read.size[1], read.size[0])):
+            answers = _answers(engine, dataset, reference)
+            row = parity_row(answers, reference, dataset)
+            rows.append({"variant": name, "provider": engine.provider, **row, **_shown(settings)})
+    changes = {k: k.replace("macro_ap_change_", "AP ± ") for k in rows[0] if "change" in k}
+    title = f"int8 against the original over {len(dataset.posters)} posters of {split}"
+    print_table(title, rows, {**COLUMNS, **changes})
+    if csv_file:
+        where = origin()
+        write_csv(csv_file, [{**row, **where} for row in rows])
+
+
+def _model(checkpoint: Checkpoint, posters: Any, settings: Settings) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's remarks on its own exporter
+        network, _ = int8_network(checkpoint, posters, settings)
+    data: bytes = join(preprocessing_graph(checkpoint.size), network).SerializeToString()
+    return data
+
+
+def _engines(model: bytes, size: tuple[int, int]) -> list[Engine]:
+    request = Request(model, size, available_cores())
+    engines = []
+    for device in DEVICES:
+        try:
+            engines.append(open_engine(request, device)[0])
+        except DeviceError:
+            continue
+    if not engines:
+        raise DeviceError('No engine is there: pip install "genre-infer[cpu]"')
+    return engines
+
+
+def _answers(engine: Engine, dataset: Dataset, reference: Answers) -> Answers:
+    probabilities = engine_probabilities(engine, dataset.pixels)
+    return Answers(engine.provider, "int8", probabilities.astype("float64"), reference.thresholds)
+
+
+def _shown(settings: Settings) -> dict[str, Any]:
+    values = asdict(settings) | {"operators": " ".join(settings.operators)}
+    return {"calibration_posters" if k == "posters" else k: v for k, v in values.items()}

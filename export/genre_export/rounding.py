@@ -1,0 +1,99 @@
+"""Rounds weights to their grid so that the sums come out right, not each weight by itself.
+
+Weight after weight is rounded, and what its rounding changes in the layer's output is made up for
+by the weights that are still free, as far as the inputs go together (Frantar et al., 2023, 'GPTQ:
+Accurate Post-Training Quantization for Generative Pre-trained Transformers', algorithm 1, with the
+weights of the strongest inputs first).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import unfold
+
+from genre_infer.posters import Pixels
+
+from .checkpoint import Folded
+
+LEVELS = 64  # of either sign: int8 within 7 bits
+PLACES = 64  # positions looked at in each poster's activations
+DAMPING = 0.01  # of the mean diagonal: keeps the inverse steady where few inputs were seen
+BLOCK = 128  # columns whose corrections are added up before the others feel them
+
+
+def round_weights(network: Folded, posters: Pixels, seed: int = 0) -> None:
+    """Put the weights of all convolutions on the grid of int8 per channel within 7 bits, in place.
+
+    posters: uint8 [n, height, width, 3] at the input size; what they put into each convolution
+    tells which errors cancel. A channel's largest weight stays what it is, so that a quantizer that
+    takes the scale from it (largest / 64) finds every weight on its grid.
+    """
+    convolutions = [m for m in network.body.modules() if isinstance(m, nn.Conv2d)]
+    products = _input_products(network, convolutions, posters, seed)
+    for conv in convolutions:
+        weights = conv.weight.data.flatten(1).double()
+        rounded = _rounded(weights, products.pop(conv).double())
+        conv.weight.data = rounded.view_as(conv.weight).to(conv.weight.dtype)
+
+
+@torch.inference_mode()
+def _input_products(
+    network: Folded, convolutions: list[nn.Conv2d], posters: Pixels, seed: int, batch_size: int = 16
+) -> dict[nn.Conv2d, torch.Tensor]:
+    """For each convolution the products of its inputs with each other, summed over positions drawn
+    at random: float32 [inputs, inputs], inputs = channels x kernel."""
+    generator = torch.Generator().manual_seed(seed)
+    sums: dict[nn.Conv2d, torch.Tensor] = {}
+
+    def add(conv: nn.Conv2d, given: tuple[torch.Tensor, ...]) -> None:
+        columns = unfold(given[0], conv.kernel_size, conv.dilation, conv.padding, conv.stride)
+        places = torch.randperm(columns.shape[2], generator=generator)[:PLACES]
+        inputs = columns[:, :, places].transpose(0, 1).flatten(1)
+        sums[conv] = sums.get(conv, 0) + inputs @ inputs.T
+
+    with _hooks(convolutions, add):
+        for start in range(0, len(posters), batch_size):
+            batch = np.ascontiguousarray(posters[start : start + batch_size].transpose(0, 3, 1, 2))
+            network(torch.from_numpy(batch).float())
+    return sums
+
+
+@contextmanager
+def _hooks(modules: list[nn.Conv2d], hook: object) -> Iterator[None]:
+    handles = [module.register_forward_pre_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _rounded(weights: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
+    """weights: float64 [outputs, inputs]. products: float64 [inputs, inputs]."""
+    largest, place_of_largest = weights.abs().max(dim=1, keepdim=True)
+    scale = (largest / LEVELS).clamp(min=1e-12)  # a channel of nothing but zeros stays that
+    diagonal = products.diagonal()
+    order = diagonal.argsort(descending=True, stable=True)
+    damped = products + torch.eye(len(products), dtype=products.dtype) * (
+        DAMPING * diagonal.mean() + 1e-12
+    )
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped[order][:, order]))
+    factor = torch.linalg.cholesky(inverse, upper=True)
+    free, pinned = weights[:, order].clone(), order == place_of_largest
+    result = torch.zeros_like(free)
+    for start in range(0, free.shape[1], BLOCK):
+        end = min(start + BLOCK, free.shape[1])
+        errors = torch.zeros_like(free[:, start:end])
+        for column in range(start, end):
+            steps = (free[:, column : column + 1] / scale).round().clamp(-LEVELS, LEVELS)
+            kept = (weights[:, order[column]] / scale[:, 0]).round()[:, None]
+            steps = torch.where(pinned[:, column : column + 1], kept, steps)
+            result[:, column] = (steps * scale)[:, 0]
+            error = (free[:, column] - result[:, column]) / factor[column, column]
+            free[:, column:end] -= error[:, None] * factor[column, column:end]
+            errors[:, column - start] = error
+        free[:, end:] -= errors @ factor[start:end, end:]
+    return result[:, order.argsort()]
