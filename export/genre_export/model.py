@@ -15,7 +15,8 @@ import onnx
 from numpy.typing import NDArray
 
 from genre_infer import __version__
-from genre_infer.engines import Engine, open_engine
+from genre_infer.cores import available_cores
+from genre_infer.engines import Engine, Request, open_engine
 from genre_infer.errors import GenreInferError
 from genre_infer.metadata import Metadata
 from genre_infer.operating_points import fit_thresholds
@@ -61,8 +62,7 @@ def export_model(
     valid, labels, missing = _valid_posters(checkpoint, posters)
     click.echo(f"Exporting {checkpoint.document['name']} in {precision} …", err=True)
     model, details = _build(checkpoint, precision, posters, method)
-    usual = (8, checkpoint.size[1], checkpoint.size[0], 3)
-    engine, _ = open_engine(model.SerializeToString(), usual, "cpu")
+    engine = _open(model.SerializeToString(), (checkpoint.size[1], checkpoint.size[0]))
     given = engine_probabilities(engine, valid)
     expected = original_probabilities(checkpoint, valid)
     thresholds = checkpoint.document["thresholds"]
@@ -188,12 +188,16 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _open(data: bytes, size: tuple[int, int]) -> Engine:
+    return open_engine(Request(data, size, available_cores()), "cpu")[0]
+
+
 def _check_written(data: bytes, engine: Engine, posters: Pixels) -> None:
     """The bytes that go to disk open as the runtime opens them, and answer as measured."""
     from genre_infer.onnx_file import read_metadata
 
     metadata = read_metadata(data)
-    written, _ = open_engine(data, (8, metadata.height, metadata.width, 3), "cpu")
+    written = _open(data, (metadata.height, metadata.width))
     if not np.array_equal(written.run(posters), engine.run(posters)):
         raise GenreInferError("The file with metadata answers differently; it was not kept.")
 

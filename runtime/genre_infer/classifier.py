@@ -9,7 +9,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from .engines import Engine, available_cores, open_engine
+from .cores import available_cores
+from .engines import Engine, Request, open_engine
 from .errors import GenreInferError
 from .metadata import Metadata
 from .model_file import read_model
@@ -25,14 +26,17 @@ class Classifier:
     """Names the genres of film posters.
 
     model: a file made by genre-export; None is the packaged model.
-    device: "auto" (the first that runs of "cuda", "openvino", "cpu"), or one of them.
+    device: "auto" (the first that runs of "cuda", "openvino", "cpu"), one of them, or "tensorrt".
     mode: the operating point, one of those in the model's metadata ("balanced").
     threshold: one probability (0 to 1) in place of every genre's own.
     top: at most this many genres a poster.
-    threads: cores to use; None is all that this process may use.
+    threads: cores to use; None is all that this process may use, by its CPU affinity and its
+        container's quota.
     batch_size: posters a batch. timeout: seconds for reading and decoding one of classify_many's
         posters; None: no end.
     limits: what is refused before it is decoded.
+    exact: decode large JPEGs in full, as training did, and not at a fraction of their size that is
+        at least twice the model's.
 
     Raises ModelError for a model that cannot be used, DeviceError for a device that is not there.
     All methods may be called from many threads.
@@ -50,6 +54,7 @@ class Classifier:
         batch_size: int = BATCH_SIZE,
         timeout: float | None = None,
         limits: Limits | None = None,
+        exact: bool = False,
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
@@ -65,13 +70,14 @@ class Classifier:
         self.batch_size = batch_size
         self._timeout = timeout
         self._limits = limits or Limits()
-        self._threads = threads or available_cores()
+        self._exact = exact
+        self.threads = threads or available_cores()
         own = self.metadata.thresholds[mode]
         self.thresholds: dict[str, float | None] = {
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
-        usual = (batch_size, self.metadata.height, self.metadata.width, 3)
-        engine, self.skipped = open_engine(data, usual, device, self._threads)
+        size = (self.metadata.height, self.metadata.width)
+        engine, self.skipped = open_engine(Request(data, size, self.threads, batch_size), device)
         self._opened: Engine | None = engine
 
     @property
@@ -81,7 +87,7 @@ class Classifier:
 
     @property
     def device(self) -> str:
-        """The device in use: "cpu", "cuda" or "openvino"."""
+        """The device in use: "cpu", "openvino", "cuda" or "tensorrt"."""
         return self._engine.device
 
     @property
@@ -110,8 +116,8 @@ class Classifier:
         decoded = ordered_map(
             self._decode,
             sources,
-            workers=self._threads,
-            ahead=2 * self.batch_size + self._threads,
+            workers=self.threads,
+            ahead=2 * self.batch_size + self.threads,
             timeout=self._timeout,
         )
         while group := list(islice(decoded, self.batch_size)):
@@ -156,7 +162,8 @@ class Classifier:
         self.close()
 
     def _decode(self, source: Source) -> Pixels:
-        return poster_pixels(source, self.metadata.width, self.metadata.height, self._limits)
+        width, height = self.metadata.width, self.metadata.height
+        return poster_pixels(source, width, height, self._limits, draft=not self._exact)
 
     def _classify_group(self, group: list[tuple[Source, Pixels | Exception]]) -> Iterator[Result]:
         good = [outcome for _, outcome in group if not isinstance(outcome, Exception)]

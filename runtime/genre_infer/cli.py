@@ -67,7 +67,7 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Replace an existing output file.")
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
+    type=click.Choice(["auto", "cpu", "openvino", "cuda", "tensorrt"]),
     default="auto",
     show_default=True,
     help="auto: the first that runs of CUDA, OpenVINO and onnxruntime's CPU. One that is named and "
@@ -87,7 +87,17 @@ def main() -> None:
 )
 @click.option("--top", type=click.IntRange(1), help="At most this many genres a poster.")
 @click.option("--batch-size", type=click.IntRange(1, 1024), default=8, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Cores to use; default: all allowed.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Cores to use; default: all that CPU affinity and a container's quota allow.",
+)
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Decode large JPEGs in full; default: at a fraction of their size, at least twice the "
+    "model's.",
+)
 @click.option(
     "--timeout",
     type=Finite(min=0, max=1_000_000, min_open=True),

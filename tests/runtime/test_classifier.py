@@ -207,6 +207,22 @@ def test_scores_do_not_hang_on_threads_or_batches(
         assert list(other.classify_many(reversed(samples)))[::-1] == expected
 
 
+def test_exact_decodes_large_jpegs_in_full(
+    classifier: Classifier, poster: Callable[..., Image.Image], tmp_path: Path
+) -> None:
+    small, large = tmp_path / "small.jpg", tmp_path / "large.jpg"
+    poster(5).save(small)
+    poster(5, (2000, 3000)).save(large)
+    with Classifier(device="cpu", exact=True) as exact:
+        assert exact.classify(small) == classifier.classify(small)
+        full, draft = exact.classify(large).scores, classifier.classify(large).scores
+    assert full is not None
+    assert draft is not None
+    assert full != draft
+    # One drawn poster, int8: what a test set of large posters keeps to is `genre-bench draft`'s.
+    assert max(abs(full[genre] - draft[genre]) for genre in full) < 0.1
+
+
 def test_a_changed_packaged_model_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,16 @@ import importlib.util
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from genre_infer import Classifier, DeviceError
-from genre_infer import engines as engines_module
+from genre_infer.engines import DEVICES, Request, base, gpu, open_engine
+from genre_infer.packaged import PATH
 
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
 
@@ -24,17 +28,120 @@ def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
             raise importlib.metadata.PackageNotFoundError(name)
         return real("pip") if name in packages else real(name)
 
-    monkeypatch.setattr(engines_module, "distribution", distribution)
+    monkeypatch.setattr(base, "distribution", distribution)
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(DeviceError, match="auto, cpu, cuda, openvino"):
+    with pytest.raises(DeviceError, match="auto, cpu, openvino, cuda, tensorrt"):
         Classifier(device="tpu")
 
 
-def test_cuda_without_cuda_is_an_error_with_its_mend() -> None:
-    with pytest.raises(DeviceError, match=r"genre-infer\[gpu\]"):
-        Classifier(device="cuda")
+def test_the_command_offers_all_devices() -> None:
+    from genre_infer.cli import classify
+
+    (option,) = (option for option in classify.params if option.name == "device")
+    assert tuple(option.type.choices) == DEVICES
+
+
+@pytest.mark.parametrize(
+    ("device", "mend"),
+    [
+        ("cuda", 'pip install "genre-infer[gpu]"'),
+        ("tensorrt", 'pip install "genre-infer[gpu]" tensorrt'),
+    ],
+)
+def test_a_gpu_s_device_without_its_provider_is_an_error_with_its_mend(
+    device: str, mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(DeviceError, match=f"The device {device} is not there") as caught:
+        Classifier(device=device)
+    assert str(caught.value).endswith(mend)
+
+
+class PretendedSession(onnxruntime.InferenceSession):
+    """A session on the processor that says something else."""
+
+    says = "CPUExecutionProvider"
+
+    def __init__(self, model: bytes, options: object, **_: object) -> None:
+        super().__init__(model, options, providers=["CPUExecutionProvider"])
+
+    def get_providers(self) -> list[str]:
+        return [self.says, "CPUExecutionProvider"]
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> type[PretendedSession]:
+    """onnxruntime as if built for GPUs, which starts every session on the processor."""
+    gpus = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: gpus)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", PretendedSession)
+    return PretendedSession
+
+
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_a_gpu_that_does_not_start_is_an_error(
+    device: str, pretended: type[PretendedSession]
+) -> None:
+    assert pretended.says == "CPUExecutionProvider"
+    with pytest.raises(DeviceError, match=f"{device} is not there.*could not start.*nvidia-smi"):
+        Classifier(device=device)
+
+
+@pytest.mark.parametrize(
+    ("device", "provider"),
+    [("cuda", "CUDAExecutionProvider"), ("tensorrt", "TensorrtExecutionProvider")],
+)
+def test_a_gpu_whose_nodes_run_on_the_processor_is_an_error(
+    device: str,
+    provider: str,
+    pretended: type[PretendedSession],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(pretended, "says", provider)
+    with pytest.raises(DeviceError, match="runs 36 of its convolutions on the processor"):
+        Classifier(device=device)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_auto_passes_a_gpu_over_whose_nodes_run_on_the_processor(
+    pretended: type[PretendedSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretended, "says", "CUDAExecutionProvider")
+    installed(monkeypatch, "onnxruntime-gpu")
+    monkeypatch.setattr(pretended, "get_providers", lambda _: [pretended.says])
+    with Classifier() as classifier:
+        assert classifier.device == "cpu"
+        assert len(classifier.skipped) == 1
+        assert "processor" in classifier.skipped[0]
+
+
+def test_a_profile_tells_where_each_node_ran(tmp_path: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "probe")
+    session = onnxruntime.InferenceSession(PATH, options, providers=["CPUExecutionProvider"])
+    session.run(None, {"image": np.zeros((1, 268, 182, 3), np.uint8)})
+    placed = gpu.placements(Path(session.end_profiling()))
+    assert {provider for _, provider in placed} == {"CPUExecutionProvider"}
+    assert sum("Conv" in name for name, _ in placed) == 36
+
+
+def test_int8_files_answer_the_same_with_a_gpu_s_options(tmp_path: Path) -> None:
+    """The options are the session's own, whatever its provider: here the processor's."""
+    options = gpu.gpu_options(onnxruntime, 1)
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "probe")
+    session = onnxruntime.InferenceSession(PATH, options, providers=["CPUExecutionProvider"])
+    batch = np.random.default_rng(0).integers(0, 256, (4, 268, 182, 3), dtype=np.uint8)
+    (given,) = session.run(None, {"image": batch})
+    with Classifier(device="cpu") as classifier:
+        assert np.abs(given - classifier.predict(batch)).max() < 0.1
+    names = [name for name, _ in gpu.placements(Path(session.end_profiling()))]
+    assert names.count("Conv") == 36  # in float32, for which a GPU has kernels
+    assert "QLinearConv" not in names
 
 
 def test_a_doubled_runtime_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +214,34 @@ def test_openvino_s_telemetry_is_never_loaded() -> None:
         "assert 'openvino_telemetry' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_batches_of_any_number_and_size(device: str) -> None:
+    if device == "openvino" and not HAS_OPENVINO:
+        pytest.skip("needs the extra openvino")
+    engine, _ = open_engine(Request(PATH.read_bytes(), (268, 182), threads=2, batch_size=3), device)
+    assert engine.batch_size == 3
+    batch = np.random.default_rng(0).integers(0, 256, (7, 268, 182, 3), dtype=np.uint8)
+    expected = np.concatenate([engine.run(batch[i : i + 1]) for i in range(7)])
+    for count in (1, 2, 3, 4, 6, 7):
+        # Kernels for several posters may sum in another order; int8 makes more of that, seldom.
+        assert np.abs(engine.run(batch[:count]) - expected[:count]).max() < 0.25
+    assert engine.run(batch[:5, :100]).shape == expected[:5].shape
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_engines_are_safe_from_many_threads(device: str) -> None:
+    if device == "openvino" and not HAS_OPENVINO:
+        pytest.skip("needs the extra openvino")
+    engine, _ = open_engine(Request(PATH.read_bytes(), (268, 182), threads=2, batch_size=2), device)
+    batches = np.random.default_rng(0).integers(0, 256, (6, 2, 268, 182, 3), dtype=np.uint8)
+    expected = [engine.run(batch) for batch in batches]
+    with ThreadPoolExecutor(6) as pool:
+        for given, wanted in zip(pool.map(engine.run, batches), expected, strict=True):
+            assert np.array_equal(given, wanted)
+
+
+def test_an_engine_s_own_batch_size() -> None:
+    engine, _ = open_engine(Request(PATH.read_bytes(), (268, 182), threads=1), "cpu")
+    assert engine.batch_size > 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_infer.engines import available_cores
+from genre_infer.cores import available_cores
 from genre_infer.posters import SUFFIXES, Limits, Pixels, PosterError, poster_pixels
 from genre_infer.progress import progress
 

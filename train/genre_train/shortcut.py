@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score
 
-from genre_infer.engines import available_cores
+from genre_infer.cores import available_cores
 from genre_infer.errors import GenreInferError
 from genre_infer.posters import Pixels, load_poster, squish
 from genre_infer.progress import progress

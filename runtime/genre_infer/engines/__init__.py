@@ -1,0 +1,75 @@
+"""The one place that knows the engines: which there are, and which one is used.
+
+An engine more is a function that takes a Request and returns an Engine, and a line in the table
+below; docs/engines.md says how, also for plugin providers of onnxruntime.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from ..errors import DeviceError
+from .base import Engine, Request, installed
+
+__all__ = ["DEVICES", "ENGINES", "Engine", "Kind", "Request", "open_engine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An engine that can be opened.
+
+    device: its name for users. package: the distribution that brings it; where it is not installed,
+    "auto" passes it over without a word. home: module and function that open it, imported when
+    needed; the function raises DeviceError where the device is not there or does not run. auto:
+    whether "auto" may take it.
+    """
+
+    device: str
+    package: str
+    home: str
+    auto: bool = True
+
+    def open(self, request: Request) -> Engine:
+        """Import the engine and open a model on it. Raises DeviceError, ModelError."""
+        module, _, function = self.home.partition(":")
+        opener: Callable[[Request], Engine] = getattr(
+            import_module(f".{module}", __package__), function
+        )
+        return opener(request)
+
+
+ENGINES = (  # the fastest first; the last one is what "auto" ends with
+    # Not by itself: TensorRT compiles the network for minutes whenever it is opened.
+    Kind("tensorrt", "onnxruntime-gpu", "gpu:open_tensorrt", auto=False),
+    Kind("cuda", "onnxruntime-gpu", "gpu:open_cuda"),
+    Kind("openvino", "openvino", "openvino_cpu:open_openvino"),
+    Kind("cpu", "onnxruntime", "onnx_runtime:open_cpu"),
+)
+
+DEVICES = ("auto", *(kind.device for kind in reversed(ENGINES)))
+
+
+def open_engine(request: Request, device: str = "auto") -> tuple[Engine, list[str]]:
+    """Open a model on a device. "auto" takes the first of the table that is installed and really
+    runs: each engine runs a batch, or is compiled for one, before it counts.
+
+    Returns the engine, and a sentence for each faster one that is installed but does not run.
+    Raises DeviceError for a device that is not there, ModelError for a model that cannot be opened.
+    """
+    from .onnx_runtime import refuse_doubled_runtime
+
+    if device not in DEVICES:
+        raise DeviceError(f"The device {device!r} is none of {', '.join(DEVICES)}.")
+    refuse_doubled_runtime()
+    if device != "auto":
+        (kind,) = (kind for kind in ENGINES if kind.device == device)
+        return kind.open(request), []
+    skipped: list[str] = []
+    for kind in ENGINES[:-1]:
+        if not kind.auto or not installed(kind.package):
+            continue
+        try:
+            return kind.open(request), skipped
+        except DeviceError as error:
+            skipped.append(str(error))
+    return ENGINES[-1].open(request), skipped

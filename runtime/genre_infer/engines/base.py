@@ -1,0 +1,74 @@
+"""What all engines have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..posters import Pixels
+
+Probabilities: TypeAlias = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A model, opened.
+
+    device: its name in the table of engines, as "cpu" or "openvino". provider: what really
+    computes. batch_size: posters a batch of its fixed shape. lanes: batches that it runs at once
+    without one waiting for another.
+    """
+
+    device: str
+    provider: str
+    batch_size: int
+    lanes: int
+
+    def run(self, batch: Pixels) -> Probabilities:
+        """uint8 [N, height, width, 3] -> float32 [N, genres]. Any N, height and width; fastest are
+        those it was opened for. Safe from many threads; a contiguous batch is not copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an engine is opened with.
+
+    model: the bytes of an ONNX file. size: height and width that most batches will have. threads:
+    cores to use. batch_size: posters that most batches will have; None is what suits the engine.
+    """
+
+    model: bytes
+    size: tuple[int, int]
+    threads: int
+    batch_size: int | None = None
+
+
+def installed(package: str) -> bool:
+    """Whether a distribution of this name is installed."""
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def first_line(error: Exception) -> str:
+    """An engine's error without its pages of context."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def in_batches(run: Callable[[Pixels], Probabilities], batch: Pixels, size: int) -> Probabilities:
+    """Run any number of posters in batches of one size, the last one padded: for engines that plan
+    anew for each further shape."""
+    if len(batch) == size:
+        return run(batch)
+    parts = []
+    for start in range(0, len(batch), size):
+        part = batch[start : start + size]
+        count = len(part)
+        if count < size:
+            part = np.concatenate([part, np.zeros((size - count, *part.shape[1:]), np.uint8)])
+        parts.append(run(part)[:count])
+    return np.concatenate(parts)

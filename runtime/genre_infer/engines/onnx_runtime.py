@@ -1,0 +1,98 @@
+"""onnxruntime on the processor, and what its other providers share with it."""
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import DeviceError, ModelError
+from ..metadata import INPUT, OUTPUT
+from ..posters import Pixels
+from .base import Engine, Probabilities, Request, first_line, in_batches, installed
+
+_BATCH_SIZE = 8  # larger ones gain nothing on a processor and need more memory
+
+_REINSTALL = (
+    "Mend it with: pip uninstall -y onnxruntime onnxruntime-gpu && "
+    'pip install "genre-infer[cpu]"  (or [gpu])'
+)
+
+
+class OnnxRuntime:
+    """A session of onnxruntime. padded: run batches of batch_size alone, the last one padded."""
+
+    def __init__(
+        self, device: str, session: Any, *, batch_size: int, lanes: int, padded: bool
+    ) -> None:
+        self.device, self.batch_size, self.lanes = device, batch_size, lanes
+        self.provider: str = session.get_providers()[0]
+        self._session, self._padded = session, padded
+
+    def run(self, batch: Pixels) -> Probabilities:
+        """See Engine."""
+        return in_batches(self._run, batch, self.batch_size if self._padded else len(batch))
+
+    def _run(self, batch: Pixels) -> Probabilities:
+        batch = np.ascontiguousarray(batch)
+        probabilities: Probabilities = self._session.run([OUTPUT], {INPUT: batch})[0]
+        return probabilities
+
+
+def open_cpu(request: Request) -> Engine:
+    """onnxruntime's own kernels for the processor. Raises DeviceError, ModelError."""
+    ort = import_onnxruntime("cpu")
+    session = open_session(ort, request, ["CPUExecutionProvider"])
+    return OnnxRuntime(
+        "cpu", session, batch_size=request.batch_size or _BATCH_SIZE, lanes=1, padded=False
+    )
+
+
+def refuse_doubled_runtime() -> None:
+    """Raises DeviceError where two builds of onnxruntime lie over each other."""
+    if installed("onnxruntime") and installed("onnxruntime-gpu"):
+        raise DeviceError(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files. "
+            + _REINSTALL
+        )
+
+
+def import_onnxruntime(device: str) -> Any:
+    """The module onnxruntime, its telemetry switched off. Raises DeviceError."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        extra = "cpu" if device == "cpu" else "gpu"
+        other = ' (or "genre-infer[openvino]" and --device openvino)' if device == "cpu" else ""
+        cause = "is not installed" if error.name == "onnxruntime" else f"does not load: {error}"
+        raise DeviceError(
+            f'The engine onnxruntime {cause}; install it with: pip install "genre-infer[{extra}]"'
+            + other
+        ) from None
+    if not hasattr(onnxruntime, "InferenceSession"):  # what removing one of two leaves behind
+        raise DeviceError(f"onnxruntime is installed in part only. {_REINSTALL}")
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def open_session(
+    ort: Any, request: Request, providers: list[Any], *, options: Any | None = None
+) -> Any:
+    """A session on these providers; options: those of new_options(), changed. Raises ModelError."""
+    options = options or new_options(ort, request.threads)
+    try:
+        # Without its fall-back: it would print on stdout and go on with another provider.
+        return ort.InferenceSession(
+            request.model, options, providers=providers or None, enable_fallback=0
+        )
+    except Exception as error:  # onnxruntime raises classes of its own for each fault
+        raise ModelError(f"onnxruntime cannot open the model: {first_line(error)}") from None
+
+
+def new_options(ort: Any, threads: int) -> Any:
+    """Session options that suit all providers."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads that spin would take the cores from the decoding threads.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors; what matters is raised anyway
+    return options

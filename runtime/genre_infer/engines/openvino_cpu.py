@@ -1,0 +1,121 @@
+"""OpenVINO on the processor."""
+
+import sys
+import threading
+from queue import SimpleQueue
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..errors import DeviceError, ModelError
+from ..posters import Pixels
+from .base import Engine, Probabilities, Request, first_line, in_batches
+
+_BATCH_SIZE = 8
+_MOST_LANES = 8
+
+_Shape: TypeAlias = tuple[int, int, int, int]
+
+
+class OpenVino:
+    """The model compiled for its usual batches, and when they come for single posters and for other
+    sizes: a network compiled for one exact shape is faster than one for any, and each takes time
+    and memory again."""
+
+    device = "openvino"
+    provider = "OpenVINO CPU"
+
+    def __init__(self, openvino: Any, request: Request) -> None:
+        self.batch_size = request.batch_size or _BATCH_SIZE
+        # Batches side by side, each on its own cores, wait for nobody; a single poster is done
+        # soonest by all cores together.
+        self.lanes = min(request.threads, _MOST_LANES) if self.batch_size > 1 else 1
+        self._size, self._threads = request.size, request.threads
+        self._core = openvino.Core()
+        try:
+            self._model = self._core.read_model(request.model)
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO cannot open the model: {first_line(error)}") from None
+        self._compiled: dict[_Shape | None, _Compiled] = {}
+        self._lock = threading.Lock()  # one compilation at a time
+        usual = (self.batch_size, *self._size, 3)
+        self._run(np.zeros(usual, np.uint8))  # a fault shows now, not at the first poster
+
+    def run(self, batch: Pixels) -> Probabilities:
+        """See Engine."""
+        usual = batch.shape[1:3] == self._size and len(batch) > 1
+        return in_batches(self._run, batch, self.batch_size if usual else len(batch))
+
+    def _run(self, batch: Pixels) -> Probabilities:
+        return self._for(batch.shape).run(np.ascontiguousarray(batch))
+
+    def _for(self, shape: tuple[int, ...]) -> "_Compiled":
+        count, height, width, _ = shape
+        key: _Shape | None = (count, height, width, 3)
+        if (height, width) != self._size:
+            key = None  # one network for all other sizes
+        with self._lock:
+            if key not in self._compiled:
+                lanes = self.lanes if key and count > 1 else 1
+                self._compiled[key] = self._compile(key, lanes)
+            return self._compiled[key]
+
+    def _compile(self, shape: _Shape | None, lanes: int) -> "_Compiled":
+        config = {
+            # By itself OpenVINO computes in bfloat16 on processors that have it, and the graph's
+            # own resize, whose pixel indices need more digits, is wrong in it. int8 stays int8.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": lanes,
+            "ENABLE_CPU_PINNING": False,  # the decoding threads need the cores too
+        }
+        model = self._model.clone()
+        if shape:
+            model.reshape(list(shape))
+        try:
+            compiled = self._core.compile_model(model, "CPU", config)
+        except RuntimeError as error:
+            cause = first_line(error)
+            raise DeviceError(f"OpenVINO cannot run the model here: {cause}") from None
+        return _Compiled(compiled, lanes)
+
+
+class _Compiled:
+    """A compiled network with its requests, each of which serves one batch at a time."""
+
+    def __init__(self, compiled: Any, lanes: int) -> None:
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(lanes):
+            self._free.put(compiled.create_infer_request())
+
+    def run(self, batch: Pixels) -> Probabilities:
+        request = self._free.get()
+        try:
+            request.infer([batch], share_inputs=True)
+            return np.array(request.get_output_tensor(0).data)
+        finally:
+            self._free.put(request)
+
+
+def open_openvino(request: Request) -> Engine:
+    """OpenVINO's plugin for processors. Raises DeviceError, ModelError."""
+    return OpenVino(_import_openvino(), request)
+
+
+def _import_openvino() -> Any:
+    # openvino imports its telemetry package where it finds it; hidden, it takes its own stub.
+    hidden = "openvino_telemetry" not in sys.modules
+    if hidden:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    except ImportError as error:
+        cause = "is not installed" if error.name == "openvino" else f"does not load: {error}"
+        raise DeviceError(
+            f"The device openvino is not there: openvino {cause}; install it with: "
+            'pip install "genre-infer[openvino]"'
+        ) from None
+    finally:
+        if hidden:
+            del sys.modules["openvino_telemetry"]
+    return openvino
