@@ -35,8 +35,8 @@ _DEVICES = click.option(
     "--device",
     "devices",
     multiple=True,
-    type=click.Choice(["cpu", "openvino", "cuda"]),
-    help="Measure here; may be repeated. Default: every device that is there.",
+    type=click.Choice(["cpu", "openvino", "cuda", "tensorrt"]),
+    help="Measure here; may be repeated. Default: every one of the first three that is there.",
 )
 _FASTAI = click.option(
     "--fastai/--no-fastai",

@@ -21,6 +21,7 @@ from .systems import DEVICES
 _PACKAGES = {
     "cpu": ("onnxruntime", "onnxruntime-gpu"),
     "cuda": ("onnxruntime-gpu",),
+    "tensorrt": ("onnxruntime-gpu",),
     "openvino": ("openvino",),
     "fastai": ("fastai", "torch"),
     "torch": ("torch",),
@@ -109,7 +110,8 @@ def open_float32(
 
 def decode(path: Path, classifier: Classifier) -> Pixels:
     """Read and decode one file as the classifier itself does."""
-    return poster_pixels(path, classifier.metadata.width, classifier.metadata.height, Limits())
+    width, height = classifier.metadata.width, classifier.metadata.height
+    return poster_pixels(path, width, height, Limits(), draft=True)
 
 
 def decode_in_full(path: Path, size: tuple[int, int]) -> Pixels:

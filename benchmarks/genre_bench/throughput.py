@@ -26,6 +26,7 @@ from .throughput_rows import (
     FLOAT32,
     FOLDER,
     GET_PREDS,
+    GPUS,
     NETWORK,
     PROCESS,
     TITLES,
@@ -95,7 +96,7 @@ def _measure(
             _add_runtime(race, classifier, folder, Path(outputs), command)
         _add_decoding(race, classifiers[0], folder, cores)
         _add_networks(race, classifiers, plain, folder)
-        if checkpoint and any(classifier.device == "cuda" for classifier in classifiers):
+        if checkpoint and any(classifier.device in GPUS for classifier in classifiers):
             _add_torch(race, checkpoint, classifiers[0], folder)
         if fastai and checkpoint:
             _add_fastai(race, checkpoint, folder, fastai_device, threads)
@@ -202,7 +203,7 @@ def _turn(batches: list[Pixels], device: str, folder: Folder) -> list[Pixels]:
     """The batches of one run: as they are, or on a GPU, for which they are soon done, again and
     again until as many posters are through as the folder has."""
     held = sum(len(batch) for batch in batches)
-    return batches * (-(-len(folder.files) // held) if device == "cuda" else 1)
+    return batches * (-(-len(folder.files) // held) if device in GPUS else 1)
 
 
 def _run_all(run: Callable[[Pixels], object], batches: list[Pixels]) -> None:

@@ -11,6 +11,8 @@ DECODE_ONE, DECODE_ALL = "decode, one core", "decode, all cores"
 DECODE_FULL = "full decode, all cores"
 NETWORK, FLOAT32, TORCH = "network", "network, float32", "network, PyTorch"
 
+GPUS = ("cuda", "tensorrt")
+
 RATIOS = ("get_preds", "full_decode", "float32", "torch")  # to what; columns times_…
 
 TITLES = {
@@ -66,7 +68,7 @@ class Rates:
         network, decoding = self.best(NETWORK, device), self.best(DECODE_ONE)
         if network is None or decoding is None:
             return None
-        if device == "cuda":
+        if device in GPUS:
             return min(network, decoding * cores)
         return 1 / (1 / network + 1 / decoding / cores)
 
