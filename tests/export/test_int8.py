@@ -31,6 +31,8 @@ def network(checkpoint: Path) -> Folded:
     for conv in convolutions(folded):
         loud = 10 ** (2 * torch.rand(len(conv.weight), generator=generator))
         conv.weight.data *= (loud / loud.mean())[:, None, None, None]
+        assert conv.bias is not None
+        conv.bias.data += 0.01 * torch.randn(len(conv.bias), generator=generator)
     return folded
 
 
@@ -66,7 +68,7 @@ def test_equalising_evens_the_channels_and_changes_no_answer(network: Folded) ->
     assert torch.allclose(given, expected, atol=1e-5)
     assert given.std() > 0
     uneven = [np.median([unevenness(a) for a in each]) for each in (before, after)]
-    assert uneven[1] < uneven[0] / 2
+    assert uneven[1] < 0.7 * uneven[0]
 
 
 def test_rounded_weights_lie_on_the_grid_that_a_quantizer_finds(network: Folded) -> None:
