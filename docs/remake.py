@@ -57,14 +57,16 @@ def figures(name: str) -> str:
     """A table from the stored figures of genre-bench, with where they come from. Pooled figures are
     never in it; 'accuracy, mean of domains' takes the rows of that domain alone."""
     name, _, domain = name.partition(", ")
-    columns = {key: title for key, title in COLUMNS[name].items() if not domain or key != "domain"}
+    command = name.partition("-")[0]
+    columns = {k: title for k, title in COLUMNS[command].items() if not domain or k != "domain"}
     with (RESULTS / f"{name}.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("domain") != "pooled"]
     rows = [row for row in rows if not domain or row["domain"] == domain]
+    columns = {k: title for k, title in columns.items() if any(row.get(k) for row in rows)}
     lines = [" | ".join(columns.values()), " | ".join("---" for _ in columns)]
     lines += [" | ".join(shown(row[key]) for key in columns) for row in rows]
     origin = {(r["processor"], r["date"], r["commit"]) for r in rows}
-    notes = [f"`genre-bench {name}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
+    notes = [f"`genre-bench {command}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
     return "\n" + "".join(f"| {line} |\n" for line in lines) + "\n" + "\n".join(notes) + "\n\n"
 
 
@@ -89,6 +91,8 @@ COLUMNS = {
     },
     "parity": {
         "system": "file, provider",
+        "size": "size of the picture",
+        "shrunk_by": "resized by",
         "largest": "largest difference",
         "percentile_99": "99th percentile",
         "labels_agree": "labels agree",
@@ -96,6 +100,7 @@ COLUMNS = {
         "first_genre_kept": "first genre kept",
         "macro_ap_change_kaggle": "change of macro AP, kaggle",
         "macro_ap_change_kgp": "change, kgp",
+        "met": "bound met",
     },
 }
 
