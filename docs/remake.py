@@ -71,7 +71,7 @@ def table(path: Path, domain: str = "") -> str:
     with path.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("domain") != "pooled"]
     rows = [row for row in rows if not domain or row["domain"] == domain]
-    columns = {key: title for key, title in columns.items() if any(row[key] for row in rows)}
+    columns = {key: title for key, title in columns.items() if any(row.get(key) for row in rows)}
     lines = [" | ".join(columns.values()), " | ".join("---" for _ in columns)]
     lines += [" | ".join(shown(row[key]) for key in columns) for row in rows]
     origin = {(r["processor"], r["date"], r["commit"]) for r in rows}
@@ -103,6 +103,8 @@ COLUMNS = {
     },
     "parity": {
         "system": "file, provider",
+        "size": "size of the picture",
+        "shrunk_by": "resized by",
         "largest": "largest difference",
         "percentile_99": "99th percentile",
         "labels_agree": "labels agree",
@@ -110,6 +112,7 @@ COLUMNS = {
         "first_genre_kept": "first genre kept",
         "macro_ap_change_kaggle": "change of macro AP, kaggle",
         "macro_ap_change_kgp": "change, kgp",
+        "met": "bound met",
     },
     "throughput": {
         "stage": "stage",

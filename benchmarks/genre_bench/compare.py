@@ -1,15 +1,17 @@
 """The figures: accuracy of each system, and how far the exported ones are from the original."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from genre_export import bounds
+from genre_export.verify import parity
 from genre_train import metrics
 from genre_train.dataset import Dataset
 
 from .systems import Answers
-
-CLEAR_LEAD = 0.02  # the best two genres of a poster differ by more: the first one should stay
 
 
 def accuracy_rows(systems: list[Answers], dataset: Dataset) -> list[dict[str, Any]]:
@@ -27,36 +29,27 @@ def accuracy_rows(systems: list[Answers], dataset: Dataset) -> list[dict[str, An
 
 
 def parity_row(system: Answers, original: Answers, dataset: Dataset) -> dict[str, Any]:
-    """How far a system is from the original over all posters.
+    """How far a system is from the original over all posters, and whether that is within the bound
+    of its precision.
 
     Differences are of probabilities. Labels are compared at the original's thresholds for both, so
     that thresholds fitted anew do not count as differences.
     """
     ours, theirs = system.probabilities, original.probabilities
-    difference = np.abs(ours - theirs)
-    row = original.thresholds
-    named, still = theirs >= row, ours >= row
-    # A label may flip where the original itself is within the precision of its threshold.
-    near = np.abs(theirs - row) <= 1e-4
-    return {
-        "system": system.name,
-        "posters": len(ours),
-        "largest": float(difference.max()),
-        "percentile_99": float(np.quantile(difference, 0.99)),
-        "mean": float(difference.mean()),
-        "labels_agree": float((named == still).mean()),
-        "labels_flipped_away_from_threshold": int(((named != still) & ~near).sum()),
-        "named_labels_kept": float((named & still).sum() / max(named.sum(), 1)),
-        "first_genre_kept": _first_kept(ours, theirs),
+    figures = {
+        **dataclasses.asdict(parity(theirs, ours, original.thresholds)),
         **_ap_differences(ours, theirs, dataset),
     }
+    rules = bounds.RULES[system.precision]
+    return {"system": system.name, **figures, **judged(rules, figures)}
 
 
-def _first_kept(ours: Any, theirs: Any) -> float:
-    """Share of posters with the same first genre, of those with a clear lead in the original."""
-    best = np.sort(theirs, axis=1)[:, ::-1]
-    clear = best[:, 0] - best[:, 1] > CLEAR_LEAD
-    return float((ours.argmax(axis=1) == theirs.argmax(axis=1))[clear].mean())
+def judged(rules: Sequence[bounds.Rule], figures: dict[str, Any]) -> dict[str, str]:
+    """bound: in words. met: yes or no. missed: the rules that are, with their figures. All empty
+    where there is no bound."""
+    faults = bounds.missed(rules, figures)
+    met = "" if not rules else "no" if faults else "yes"
+    return {"bound": bounds.bound(rules), "met": met, "missed": "; ".join(faults)}
 
 
 def _ap_differences(ours: Any, theirs: Any, dataset: Dataset) -> dict[str, float]:

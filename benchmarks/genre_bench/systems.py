@@ -1,18 +1,23 @@
 """The systems that are compared: the original in PyTorch, and exported files on engines."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genre_infer import Classifier, DeviceError, GenreInferError
+from genre_infer.model_file import load_model
 from genre_infer.progress import progress
+from genre_train.checkpoint import read_document
 from genre_train.dataset import Dataset
 from genre_train.evaluate import predict_checkpoint
 from genre_train.metrics import threshold_row
 
 Probabilities = NDArray[np.float64]
+Models: TypeAlias = tuple[Path | None, ...]  # None: the packaged one
 DEVICES = ("cpu", "openvino", "cuda")
 
 
@@ -39,46 +44,56 @@ def original(checkpoint: Path, table: Path, posters: Path, split: str) -> tuple[
     return Answers("original, PyTorch", "original", probabilities, thresholds), dataset
 
 
-def exported(model: Path | None, device: str, dataset: Dataset, sha256: str) -> Answers:
-    """An exported file on a device, from the posters' files to probabilities, as users run it.
-
-    sha256: of the checkpoint's weights, from which the file must have been made. Raises DeviceError
-    for a device that is not there, GenreInferError for a file made from another checkpoint.
-    """
+def answers(classifier: Classifier, dataset: Dataset) -> Answers:
+    """What an exported file says, from the posters' files to probabilities, as users run it."""
     paths = [dataset.folder / poster.name for poster in dataset.posters]
-    with Classifier(model, device=device) as classifier:
-        if classifier.metadata.checkpoint_sha256 != sha256:
+    name = system_name(classifier)
+    results = classifier.classify_many(paths)
+    rows = [list((r.scores or {}).values()) for r in progress(results, len(paths), name)]
+    return Answers(
+        name,
+        classifier.metadata.precision,
+        np.array(rows, dtype=np.float64),
+        threshold_row(classifier.metadata.thresholds["balanced"], dataset.genres),
+    )
+
+
+def system_name(classifier: Classifier) -> str:
+    """A file on a provider, for tables."""
+    return f"{classifier.metadata.precision}, {classifier.provider}"
+
+
+def refuse_others(models: Models, checkpoint: Path) -> None:
+    """Raise GenreInferError for a file that was not made from the checkpoint."""
+    sha256 = read_document(checkpoint)["weights"]["sha256"]
+    for model in models:
+        if load_model(model).metadata.checkpoint_sha256 != sha256:
             raise GenreInferError(
                 f"{model or 'The packaged model'} was not exported from this --checkpoint."
             )
-        name = f"{classifier.metadata.precision}, {classifier.provider}"
-        results = classifier.classify_many(paths)
-        rows = [list((r.scores or {}).values()) for r in progress(results, len(paths), name)]
-        return Answers(
-            name,
-            classifier.metadata.precision,
-            np.array(rows, dtype=np.float64),
-            threshold_row(classifier.metadata.thresholds["balanced"], dataset.genres),
-        )
 
 
 def on_all_devices(
-    models: tuple[Path, ...], devices: tuple[str, ...], dataset: Dataset, sha256: str
-) -> tuple[list[Answers], list[str]]:
-    """Every model (none: the packaged one) on every device, and a sentence for each that is not
-    there. Devices that were named must be there; without names, all that are there are used.
+    models: Models, devices: tuple[str, ...], missing: list[str]
+) -> Iterator[Classifier]:
+    """Every model, opened on every device, one at a time. Devices that were named must be there;
+    without names, all that are there are used, and a sentence for each other goes into `missing`.
 
-    Raises DeviceError where nothing could be measured at all.
+    Raises DeviceError where nothing could be opened at all.
     """
-    answers, missing = [], []
-    for model in models or (None,):
+    opened = 0
+    for model in models:
         for device in devices or DEVICES:
             try:
-                answers.append(exported(model, device, dataset, sha256))
+                classifier = Classifier(model, device=device)
             except DeviceError as error:
                 if devices:
                     raise
-                missing.append(f"Not measured: {error}")
-    if not answers:
-        raise DeviceError("No engine is there. " + " ".join(dict.fromkeys(missing)))
-    return answers, list(dict.fromkeys(missing))
+                if (sentence := f"Not measured: {error}") not in missing:
+                    missing.append(sentence)
+                continue
+            opened += 1
+            with classifier:
+                yield classifier
+    if not opened:
+        raise DeviceError("No engine is there. " + " ".join(missing))

@@ -25,7 +25,7 @@ from genre_infer.model_file import load_model
 from genre_infer.operating_points import FEWEST_POSITIVES
 from genre_infer.posters import Pixels
 
-from .bounds import bound, missed
+from .bounds import RULES, bound, missed
 from .checkpoint import Checkpoint, read_checkpoint
 from .files import write_whole
 from .posters import Compared, compared_posters
@@ -91,7 +91,7 @@ def measure(model: Path, checkpoint: Checkpoint, compared: Compared) -> dict[str
         "posters_missing": compared.missing,
         "original_macro_ap": macro_ap(compared.labels, compared.expected),
         "macro_ap_genres": _counted_genres(compared.labels),
-        "bound": bound(loaded.metadata.precision),
+        "bound": bound(RULES[loaded.metadata.precision]),
         "providers": rows,
         "not_measured": list(dict.fromkeys(absent)),
         "processor": processor(),
@@ -127,7 +127,7 @@ def _on_device(
             "device": device,
             "provider": classifier.provider,
             **figures,
-            "missed": missed(classifier.metadata.precision, figures),
+            "missed": missed(RULES[classifier.metadata.precision], figures),
             "posters_per_second": speed,
         }
 

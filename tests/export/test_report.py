@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_file(
     change = row["macro_ap"] - report["original_macro_ap"]
     assert row["macro_ap_change"] == pytest.approx(change)
     assert row["posters_per_second"] > 0
-    assert row["missed"] == bounds.missed("int8", row)
+    assert row["missed"] == bounds.missed(bounds.RULES["int8"], row)
 
 
 def test_the_page_has_every_figure(report: dict[str, Any], model: Path) -> None:
@@ -194,12 +194,14 @@ BAD = [
 
 @pytest.mark.parametrize("precision", GOOD)
 def test_figures_at_the_bound_meet_it(precision: str) -> None:
-    assert bounds.missed(precision, GOOD[precision]) == []
-    assert bounds.missed(precision, GOOD[precision] | {"first_genre_kept": None}) == []
+    assert bounds.missed(bounds.RULES[precision], GOOD[precision]) == []
+    assert (
+        bounds.missed(bounds.RULES[precision], GOOD[precision] | {"first_genre_kept": None}) == []
+    )
 
 
 @pytest.mark.parametrize(("precision", "figure", "value"), BAD)
 def test_each_rule_is_judged(precision: str, figure: str, value: float) -> None:
-    (rule,) = bounds.missed(precision, GOOD[precision] | {figure: value})
+    (rule,) = bounds.missed(bounds.RULES[precision], GOOD[precision] | {figure: value})
     assert f"{value:.4g}" in rule
     assert ("kgp" in figure) == ("kgp" in rule)
