@@ -90,7 +90,7 @@ def test_leaving_the_loop_stops_the_threads(
 ) -> None:
     results = classifier.classify_many(poster(0) for _ in range(1000))
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     for thread in threading.enumerate():
         if thread.name.startswith("genre-infer-"):
             thread.join(5)
