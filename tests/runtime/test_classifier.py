@@ -131,6 +131,27 @@ def test_predict_takes_any_size_and_agrees_with_the_host_s_resize(
     assert classifier.predict(shrunk[:0]).shape == (0, len(classifier.genres))
 
 
+def test_predict_hands_a_contiguous_batch_over_as_it_is(classifier: Classifier) -> None:
+    class Recorder:
+        def run(self, _: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            seen.append(inputs["image"])
+            return [np.zeros((len(inputs["image"]), 23), np.float32)]
+
+    seen: list[np.ndarray] = []
+    engine = classifier._engine
+    batch = np.random.default_rng(0).integers(0, 256, (8, 268, 182, 3), dtype=np.uint8)
+    batch.flags.writeable = False  # nobody needs to write
+    expected = classifier.predict(batch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_session", Recorder())
+        classifier.predict(batch)
+        classifier.predict(batch[:, ::-1])
+    assert np.shares_memory(seen[0], batch)
+    assert not np.shares_memory(seen[1], batch)
+    assert seen[1].flags.c_contiguous
+    assert np.array_equal(classifier.predict(batch), expected)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (91, 134), (2000, 60)])
 def test_predict_survives_odd_sizes(classifier: Classifier, size: tuple[int, int]) -> None:
     probabilities = classifier.predict(np.full((2, *size, 3), 120, np.uint8))

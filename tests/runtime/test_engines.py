@@ -231,6 +231,21 @@ def test_batches_of_any_number_and_size(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_an_engine_only_reads_its_batches(device: str) -> None:
+    if device == "openvino" and not HAS_OPENVINO:
+        pytest.skip("needs the extra openvino")
+    engine, _ = open_engine(Request(PATH.read_bytes(), (268, 182), threads=1, batch_size=2), device)
+    batches = np.random.default_rng(0).integers(0, 256, (3, 2, 268, 182, 3), dtype=np.uint8)
+    untouched = batches.copy()
+    batches.flags.writeable = False
+    for batch in batches:
+        engine.run(batch)
+        engine.run(batch[:1])
+        engine.run(batch[:, ::-1])
+    assert np.array_equal(batches, untouched)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
 def test_engines_are_safe_from_many_threads(device: str) -> None:
     if device == "openvino" and not HAS_OPENVINO:
         pytest.skip("needs the extra openvino")
