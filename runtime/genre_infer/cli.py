@@ -137,6 +137,7 @@ def classify(
     """
     from .classifier import Classifier
     from .discover import Discovery
+    from .engines import this_process_is_ours
     from .posters import Limits
     from .rows import Output, OutputError
 
@@ -145,6 +146,7 @@ def classify(
     limits = Limits(pixels=max_pixels, bytes=max_bytes)
     if options["batch_size"] is None and len(paths) == 1 and _is_one(paths[0]):
         options["batch_size"] = 1  # opens soonest
+    this_process_is_ours()
     with Classifier(options.pop("model"), device=device, limits=limits, **options) as classifier:
         posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
         try:
