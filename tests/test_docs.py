@@ -1,6 +1,7 @@
 """The documents: help texts and examples are those of the commands, and examples run."""
 
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -72,14 +73,41 @@ def test_ci_runs_the_readme_s_test_command_and_nothing_else() -> None:
     assert f"```sh\n{commands[2]}\n```" in README
 
 
-@pytest.mark.parametrize(
-    "code", re.findall(r"```python\n(.*?)```", README, re.DOTALL), ids=["classify", "predict"]
-)
-def test_the_readme_s_python_runs(code: str) -> None:
+def examples() -> list[object]:
+    """The Python examples of the documents for users, each with a name."""
+    return [
+        pytest.param(code, id=f"{path.stem}-{number}")
+        for path in (ROOT / "README.md", ROOT / "docs" / "python.md")
+        for number, code in enumerate(
+            re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL), 1
+        )
+    ]
+
+
+@pytest.mark.parametrize("code", examples())
+def test_the_documents_python_runs(code: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_the_signature_in_the_documents_is_the_classifier_s() -> None:
+    from genre_infer import Classifier
+
+    text = " ".join((ROOT / "docs" / "python.md").read_text("utf-8").split())
+    documented = re.search(r"`Classifier\((model=.*?)\)`", text)
+    assert documented
+    parameters = list(inspect.signature(Classifier).parameters.values())
+    written = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
+    assert documented[1].replace("'", '"') == ", ".join([written[0], "*", *written[1:]]).replace(
+        "'", '"'
+    )
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

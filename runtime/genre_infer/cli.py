@@ -1,11 +1,11 @@
 """The command genre-infer."""
 
+import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,7 @@ def classify(
     """
     from .classifier import Classifier
     from .discover import Discovery
+    from .engines import this_process_is_ours
     from .posters import Limits
     from .rows import Output, OutputError
 
@@ -164,6 +165,7 @@ def classify(
     limits = Limits(pixels=max_pixels, bytes=max_bytes)
     if options["batch_size"] is None and len(paths) == 1 and _is_one(paths[0]):
         options["batch_size"] = 1  # opens soonest
+    this_process_is_ours()
     with Classifier(options.pop("model"), device=device, limits=limits, **options) as classifier:
         posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
         try:
@@ -186,25 +188,40 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
     writer = make_writer(form, output.stream, classifier.genres)
     counts: Counter[str] = Counter()
     started = time.monotonic()
-    with closing(classifier.classify_many(posters)) as results:
-        try:
-            for result in _with_progress(results, output):
-                writer.write(result)
-                counts[result.status] += 1
-            output.finish()
-        except BaseException:  # also Ctrl-C: what is done stays written
-            output.stop()
-            if output.partial:
-                click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
-            raise
+    results = classifier.classify_many(posters)
+    shown = _with_progress(results, output)
+    try:
+        for result in shown:
+            writer.write(result)
+            counts[result.status] += 1
+        output.finish()
+    except BaseException as error:  # also Ctrl-C: what is done stays written
+        output.stop()
+        if output.partial:
+            click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
+        if isinstance(error, KeyboardInterrupt):
+            if shown is not results:
+                shown.close()  # gives the terminal its cursor back
+            _leave()
+        results.close()
+        raise
     _summary(classifier, posters, counts, time.monotonic() - started)
     return 0 if counts["ok"] == counts.total() > 0 else 1
 
 
-def _with_progress(results: Iterator["Result"], output: "Output") -> Iterator["Result"]:
+def _leave() -> None:
+    """End the process at once: Python's own way would wait for the engine, or fall over it."""
+    click.echo("Stopped.", err=True)
+    os._exit(130)
+
+
+def _with_progress(
+    results: Generator["Result", None, None], output: "Output"
+) -> Generator["Result", None, None]:
     from .progress import progress
 
-    if output.path is None and sys.stdout.isatty():  # the rows themselves show the progress
+    # Rows on a terminal show the progress themselves.
+    if not sys.stderr.isatty() or (output.path is None and sys.stdout.isatty()):
         return results
     return progress(results, None, "Posters")
 

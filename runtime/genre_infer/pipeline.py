@@ -24,7 +24,9 @@ Item = TypeVar("Item")
 Row = NDArray[np.float32]
 
 _LOOK = 0.5  # seconds between looks at the clock, also where a signal can end the wait (Windows)
-_LAST_BATCH = 0.7  # seconds that a stopped run waits for the batches that are being computed
+# Seconds that a stopped run waits for the batches being computed, a second or so on the slowest
+# processors: Python must not end while an engine is amid its work. Ctrl-C does not wait so long.
+_PATIENCE, _PATIENCE_ON_CTRL_C = 10.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,14 @@ def classified(
     or of items is raised where it occurred, after the rows before it. Items are taken by the
     consumer's thread, lanes + 2 batches ahead and no more; all threads end with the generator.
     """
-    pipeline = _Pipeline(stages)
+    pipeline, patience = _Pipeline(stages), _PATIENCE
     try:
         yield from pipeline.rows(iter(items))
+    except KeyboardInterrupt:
+        patience = _PATIENCE_ON_CTRL_C
+        raise
     finally:
-        pipeline.stop()
+        pipeline.stop(patience)
 
 
 class _Batch:
@@ -140,13 +145,12 @@ class _Pipeline:
         if fault is not None:
             raise fault
 
-    def stop(self) -> None:
-        """Have all threads end; the lanes' last batches are waited for, but not long: at the end of
-        the process an engine must not be amid its work."""
+    def stop(self, patience: float) -> None:
+        """Have all threads end, and wait so many seconds for the lanes' last batches."""
         for queue in (self._undecoded, self._ready):
             _drain(queue)
             queue.put(None)
-        end = time.monotonic() + _LAST_BATCH
+        end = time.monotonic() + patience
         for lane in self._lanes:
             lane.join(max(0.0, end - time.monotonic()))
 

@@ -161,6 +161,8 @@ def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
 def _decode(data: bytes, limits: Limits, draft: tuple[int, int] | None) -> Image.Image:
     if not data:
         raise PosterError("not-an-image", "The file is empty.")
+    if not data.startswith((b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM")):
+        _import_decoders()
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             _check_pixels(picture.size, limits)
@@ -182,6 +184,11 @@ def _decode(data: bytes, limits: Limits, draft: tuple[int, int] | None) -> Image
                 "not-an-image", "The content is none of " + ", ".join(FORMATS) + "."
             ) from None
         raise PosterError("unreadable", f"The picture is damaged: {_one_line(error)}.") from None
+
+
+def _import_decoders() -> None:
+    """Those that Pillow does not import at once; by itself it would import all of its 40."""
+    from PIL import AvifImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
 
 def _draft(picture: Image.Image, size: tuple[int, int]) -> Image.Image | None:

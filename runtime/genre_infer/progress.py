@@ -1,13 +1,13 @@
 """A progress bar on stderr, for people: nothing is drawn where stderr is not a terminal."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def progress(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
+def progress(items: Iterable[T], total: int | None, label: str) -> Generator[T, None, None]:
     """Pass items through, drawing a bar with rate and time left while they are consumed."""
     if not sys.stderr.isatty():
         yield from items

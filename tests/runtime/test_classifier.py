@@ -90,7 +90,7 @@ def test_leaving_the_loop_stops_the_threads(
 ) -> None:
     results = classifier.classify_many(poster(0) for _ in range(1000))
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     for thread in threading.enumerate():
         if thread.name.startswith("genre-infer-"):
             thread.join(5)
@@ -129,6 +129,27 @@ def test_predict_takes_any_size_and_agrees_with_the_host_s_resize(
     # One level of rounding here and there, quantized: close, not equal, on any processor.
     assert np.abs(in_graph - on_host).max() < 0.1
     assert classifier.predict(shrunk[:0]).shape == (0, len(classifier.genres))
+
+
+def test_predict_hands_a_contiguous_batch_over_as_it_is(classifier: Classifier) -> None:
+    class Recorder:
+        def run(self, _: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            seen.append(inputs["image"])
+            return [np.zeros((len(inputs["image"]), 23), np.float32)]
+
+    seen: list[np.ndarray] = []
+    engine = classifier._engine
+    batch = np.random.default_rng(0).integers(0, 256, (8, 268, 182, 3), dtype=np.uint8)
+    batch.flags.writeable = False  # nobody needs to write
+    expected = classifier.predict(batch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_session", Recorder())
+        classifier.predict(batch)
+        classifier.predict(batch[:, ::-1])
+    assert np.shares_memory(seen[0], batch)
+    assert not np.shares_memory(seen[1], batch)
+    assert seen[1].flags.c_contiguous
+    assert np.array_equal(classifier.predict(batch), expected)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (91, 134), (2000, 60)])

@@ -1,6 +1,5 @@
 """Which engine is used, and what is said where one is missing, doubled or does not start."""
 
-import importlib.metadata
 import importlib.util
 import subprocess
 import sys
@@ -12,8 +11,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from genre_infer import Classifier, DeviceError
-from genre_infer.engines import DEVICES, Request, base, gpu, open_engine
+from genre_infer import Classifier, DeviceError, engines
+from genre_infer.engines import DEVICES, Request, base, gpu, onnx_runtime, open_engine
 from genre_infer.packaged import PATH
 
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
@@ -21,14 +20,22 @@ HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
 
 def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     """Make it look as if of the engines just these were installed."""
-    real = importlib.metadata.distribution
+    for module in (engines, onnx_runtime):
+        monkeypatch.setattr(module, "installed", lambda name: name in packages)
 
-    def distribution(name: str) -> object:
-        if name.startswith(("onnxruntime", "openvino")) and name not in packages:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return real("pip") if name in packages else real(name)
 
-    monkeypatch.setattr(base, "distribution", distribution)
+def test_what_is_installed_is_known_without_importing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("onnxruntime", "numpy", "pillow", "pytest"):
+        assert base.installed(name)
+    for name in ("onnxruntime-none", "onnx.untime", "click_"):
+        assert not base.installed(name)
+    (tmp_path / "Some_Engine-1.2.dist-info").mkdir()
+    assert not base.installed("some-engine")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert base.installed("some-engine")
+    assert not base.installed("some")
 
 
 def test_an_unknown_device_is_refused() -> None:
@@ -207,11 +214,15 @@ def test_openvino_agrees_with_onnxruntime() -> None:
 
 
 @pytest.mark.skipif(not HAS_OPENVINO, reason="needs the extra openvino")
-def test_openvino_s_telemetry_is_never_loaded() -> None:
+@pytest.mark.parametrize("own", [True, False])
+def test_openvino_s_telemetry_is_never_loaded(own: bool) -> None:
     code = (
-        "import sys, numpy as np; from genre_infer import Classifier\n"
+        "import sys, numpy as np; from genre_infer import Classifier, engines\n"
+        f"if {own}: engines.this_process_is_ours()\n"
         "c = Classifier(device='openvino'); c.predict(np.zeros((1, 268, 182, 3), np.uint8))\n"
-        "assert 'openvino_telemetry' not in sys.modules"
+        "assert 'openvino_telemetry' not in sys.modules\n"
+        # Another program's converters stay where it expects them.
+        f"import openvino; assert hasattr(openvino, 'convert_model') is not {own}\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -228,6 +239,21 @@ def test_batches_of_any_number_and_size(device: str) -> None:
         # Kernels for several posters may sum in another order; int8 makes more of that, seldom.
         assert np.abs(engine.run(batch[:count]) - expected[:count]).max() < 0.25
     assert engine.run(batch[:5, :100]).shape == expected[:5].shape
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_an_engine_only_reads_its_batches(device: str) -> None:
+    if device == "openvino" and not HAS_OPENVINO:
+        pytest.skip("needs the extra openvino")
+    engine, _ = open_engine(Request(PATH.read_bytes(), (268, 182), threads=1, batch_size=2), device)
+    batches = np.random.default_rng(0).integers(0, 256, (3, 2, 268, 182, 3), dtype=np.uint8)
+    untouched = batches.copy()
+    batches.flags.writeable = False
+    for batch in batches:
+        engine.run(batch)
+        engine.run(batch[:1])
+        engine.run(batch[:, ::-1])
+    assert np.array_equal(batches, untouched)
 
 
 @pytest.mark.parametrize("device", ["cpu", "openvino"])

@@ -11,7 +11,16 @@ from importlib import import_module
 from ..errors import DeviceError
 from .base import Engine, Probabilities, Request, installed
 
-__all__ = ["DEVICES", "ENGINES", "Engine", "Kind", "Probabilities", "Request", "open_engine"]
+__all__ = [
+    "DEVICES",
+    "ENGINES",
+    "Engine",
+    "Kind",
+    "Probabilities",
+    "Request",
+    "open_engine",
+    "this_process_is_ours",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +82,12 @@ def open_engine(request: Request, device: str = "auto") -> tuple[Engine, list[st
         except DeviceError as error:
             skipped.append(str(error))
     return ENGINES[-1].open(request), skipped
+
+
+def this_process_is_ours() -> None:
+    """Tell the engines that nobody else uses them in this process: OpenVINO's converters, a third
+    of its import, need not be there."""
+    import sys
+
+    # openvino itself goes on without them.
+    sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]

@@ -1,8 +1,11 @@
 """What all engines have in common."""
 
+import os
+import re
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -46,12 +49,17 @@ class Request:
 
 
 def installed(package: str) -> bool:
-    """Whether a distribution of this name is installed."""
-    try:
-        distribution(package)
-    except PackageNotFoundError:
-        return False
-    return True
+    """Whether a distribution of this name is installed: importlib.metadata's question, without the
+    import, which takes a tenth of the time to a first poster."""
+    wanted = package.replace("-", "_")
+    for folder in sys.path:
+        with suppress(OSError):
+            for entry in os.listdir(folder or "."):
+                stem, _, suffix = entry.rpartition(".")
+                name = stem.partition("-")[0] if suffix == "dist-info" else ""
+                if re.sub("[-_.]+", "_", name).lower() == wanted:
+                    return True
+    return False
 
 
 def first_line(error: Exception) -> str:
