@@ -62,7 +62,7 @@ def _against(report: dict[str, Any]) -> str:
         f"calibration. Differences are of probabilities, over {posters} {kind}, labels at the "
         "checkpoint's own thresholds. Speed is the network alone in batches of 8, on "
         f"{report['cores']} cores; the machine's load average before it was measured was "
-        f"{_shown(report['load_average'])}."
+        f"{'not recorded' if report['load_average'] is None else report['load_average']}."
     )
     if report["original_macro_ap"] is not None:
         text += (
