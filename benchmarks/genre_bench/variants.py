@@ -24,7 +24,7 @@ from .report import origin, print_table
 from .systems import DEVICES, Answers, original
 
 CHOSEN = Settings()
-NEAREST = replace(CHOSEN, equalisation=0, rounding=False, bias_correction=False)
+PLAIN = replace(CHOSEN, equalisation=0, rounding=False, bias_correction=False, operators=("Conv",))
 VARIANTS: dict[str, Settings] = {
     "chosen": CHOSEN,
     "no equalisation": replace(CHOSEN, equalisation=0),
@@ -35,8 +35,8 @@ VARIANTS: dict[str, Settings] = {
     "entropy": replace(CHOSEN, method="entropy"),
     "first convolution in float": replace(CHOSEN, float_convolutions=1),
     "outputs rounded before ReLU too": replace(CHOSEN, operators=("Conv",)),
-    "none of the steps": NEAREST,
-    "none of the steps, min-max": replace(NEAREST, method="minmax"),
+    "none of the steps": PLAIN,
+    "none of the steps, min-max": replace(PLAIN, method="minmax"),
 }
 COLUMNS = {
     "variant": "variant",
