@@ -31,12 +31,12 @@ VARIANTS: dict[str, Settings] = {
     "full equalisation": replace(CHOSEN, equalisation=1),
     "nearest rounding": replace(CHOSEN, rounding=False),
     "no bias correction": replace(CHOSEN, bias_correction=False),
-    "min-max": replace(CHOSEN, method="minmax"),
+    "99.999th percentile": replace(CHOSEN, method="percentile"),
     "entropy": replace(CHOSEN, method="entropy"),
     "first convolution in float": replace(CHOSEN, float_convolutions=1),
     "outputs rounded before ReLU too": replace(CHOSEN, operators=("Conv",)),
     "none of the steps": PLAIN,
-    "none of the steps, min-max": replace(PLAIN, method="minmax"),
+    "none of the steps, percentile": replace(PLAIN, method="percentile"),
 }
 COLUMNS = {
     "variant": "variant",

@@ -47,7 +47,7 @@ def main() -> None:
     "--calibration",
     "method",
     type=click.Choice(["minmax", "percentile", "entropy"]),
-    default="percentile",
+    default="minmax",
     show_default=True,
     help="How int8's ranges are found.",
 )

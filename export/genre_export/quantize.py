@@ -34,7 +34,7 @@ class Settings:
     posters: int = 128
     equalisation: float = 0.5
     rounding: bool = True
-    method: str = "percentile"
+    method: str = "minmax"
     bias_correction: bool = True
     operators: tuple[str, ...] = ("Conv", "Relu")
     float_convolutions: int = 0

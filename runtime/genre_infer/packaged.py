@@ -5,4 +5,4 @@ from pathlib import Path
 PATH = Path(__file__).with_name("model") / "genre-infer.onnx"
 NAME = "genre-infer-resnet34"
 VERSION = "0.1.0"
-SHA256 = "052f1dae1f158fc06905cc98e64887a5c1f5649fd130bfe107bd5b4679ecfed9"
+SHA256 = "46a5dddcbd49450780ee3ff3764a72ea5dfed5f3beb25fe5d59380d77ef78f5c"
