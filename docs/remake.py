@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import seed_log
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -67,7 +68,8 @@ def figures(name: str) -> str:
 def table(path: Path, domain: str = "") -> str:
     """One file of figures; a name such as throughput-large has the columns of throughput."""
     command = path.stem.partition("-")[0]
-    columns = {k: title for k, title in COLUMNS[command].items() if not domain or k != "domain"}
+    columns = COLUMNS.get(path.stem) or COLUMNS[command]
+    columns = {k: title for k, title in columns.items() if not domain or k != "domain"}
     with path.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("domain") != "pooled"]
     rows = [row for row in rows if not domain or row["domain"] == domain]
@@ -113,6 +115,33 @@ COLUMNS = {
         "macro_ap_change_kaggle": "change of macro AP, kaggle",
         "macro_ap_change_kgp": "change, kgp",
         "met": "bound met",
+    },
+    "int8": {
+        "variant": "variant",
+        "provider": "provider",
+        "largest": "largest difference",
+        "percentile_99": "99th percentile",
+        "mean": "mean",
+        "labels_agree": "labels agree",
+        "named_labels_kept": "named labels kept",
+        "first_genre_kept": "first genre kept",
+        "macro_ap_change_kaggle": "change of macro AP, kaggle",
+        "macro_ap_change_kgp": "change, kgp",
+    },
+    "resize": {
+        "provider": "provider",
+        "size": "picture",
+        "largest_levels": "largest difference, levels",
+        "share_differing": "share of values that differ",
+        "pillow": "held against",
+        "engine": "versions",
+    },
+    "resize-cost": {
+        "provider": "provider",
+        "posters_per_s": "posters/s, whole graph",
+        "posters_per_s_without": "posters/s, without the resize",
+        "cost": "cost",
+        "engine": "versions",
     },
     "throughput": {
         "stage": "stage",
@@ -168,6 +197,9 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "help": help_text,
     "example": example,
     "figures": figures,
+    "collapse": seed_log.collapse,
+    "epochs": seed_log.side_by_side,
+    "headline": seed_log.headline,
 }
 
 
