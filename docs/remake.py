@@ -77,7 +77,8 @@ def table(path: Path, domain: str = "") -> str:
     lines = [" | ".join(columns.values()), " | ".join("---" for _ in columns)]
     lines += [" | ".join(shown(row[key]) for key in columns) for row in rows]
     origin = {(r["processor"], r["date"], r["commit"]) for r in rows}
-    notes = [f"`genre-bench {command}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
+    program = "genre-train" if command == "shortcut" else "genre-bench"
+    notes = [f"`{program} {command}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
     return "".join(f"| {line} |\n" for line in lines) + "\n" + "\n".join(notes) + "\n"
 
 
@@ -127,6 +128,19 @@ COLUMNS = {
         "first_genre_kept": "first genre kept",
         "macro_ap_change_kaggle": "change of macro AP, kaggle",
         "macro_ap_change_kgp": "change, kgp",
+    },
+    "shortcut": {
+        "domain": "posters of",
+        "size": "rewritten as",
+        "quality": "JPEG quality",
+        "genre": "genre",
+        "support": "posters",
+        "ap_before": "AP before",
+        "ap_after": "AP after",
+        "difference": "difference",
+        "low": "95 % low",
+        "high": "high",
+        "mean_change": "mean change of probability",
     },
     "resize": {
         "provider": "provider",

@@ -9,7 +9,6 @@ from click.testing import CliRunner, Result
 
 from genre_bench import resize, variants
 from genre_bench.cli import main
-from genre_export.cli import main as export
 from genre_export.quantize import Settings
 
 
@@ -20,14 +19,6 @@ def bench(*args: object) -> Result:
 def read(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    done = CliRunner().invoke(export, [str(checkpoint), "-o", str(path)])
-    assert done.exit_code == 0, done.stderr
-    return path
 
 
 def test_the_resize_is_held_against_pillow_at_every_size(

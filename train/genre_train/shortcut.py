@@ -17,6 +17,7 @@ from sklearn.metrics import average_precision_score
 
 from genre_infer.cores import available_cores
 from genre_infer.errors import GenreInferError
+from genre_infer.machine import processor
 from genre_infer.posters import Pixels, load_poster, squish
 from genre_infer.progress import progress
 
@@ -24,6 +25,7 @@ from . import metrics
 from .dataset import Dataset
 from .evaluate import Predictions, predict, write_csv
 from .intervals import RESAMPLES, interval, ranking, resample
+from .results import commit, date
 
 FIGURES = ("ap_before", "ap_after", "difference", "largest_change", "mean_change")
 ALL = "mean of genres"
@@ -73,7 +75,9 @@ def run_shortcut(
         _print(predictions, part, rewrite, len(chosen))
         rows += part
     if output:
-        write_csv(output, rows)
+        facts = {"model": predictions.model, "processor": processor()}
+        facts |= {"date": date(), "commit": commit()}
+        write_csv(output, [{**row, **facts} for row in rows])
 
 
 def rewritten(dataset: Dataset, chosen: NDArray[np.int64], rewrite: Rewrite) -> Pixels:
