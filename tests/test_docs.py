@@ -27,6 +27,7 @@ def test_generated_parts_are_up_to_date() -> None:
 def test_figures_of_all_processors_stand_side_by_side(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")  # where it is run from, its neighbours are there
     spec = importlib.util.spec_from_file_location("remake", ROOT / "docs" / "remake.py")
     assert spec is not None
     assert spec.loader is not None

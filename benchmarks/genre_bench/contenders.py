@@ -11,6 +11,7 @@ import click
 from PIL import Image
 
 from genre_export.model import export_model
+from genre_export.quantize import Settings
 from genre_infer import Classifier, DeviceError, GenreInferError
 from genre_infer.cores import available_cores
 from genre_infer.posters import Limits, Pixels, poster_pixels, squish
@@ -100,7 +101,7 @@ def open_float32(
             return
         if model is None and checkpoint is not None:
             model = Path(folder) / "float32.onnx"
-            export_model(checkpoint, model, "float32", None, "percentile", ())
+            export_model(checkpoint, model, "float32", None, Settings(), ())
         with Classifier(model, device="cpu", **options) as classifier:
             if classifier.metadata.precision != "float32":
                 raise GenreInferError(f"{model} is {classifier.metadata.precision}, not float32.")

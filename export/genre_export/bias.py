@@ -26,6 +26,8 @@ def correct_biases(
     batches = [as_levels(posters[i : i + batch_size]) for i in range(0, len(posters), batch_size)]
     # Biases that are all 0, as in a network that was never trained, are not in the graph.
     convolutions = [n for n in quantized.graph.node if n.op_type == "Conv" and len(n.input) > 2]
+    if not convolutions:
+        return
     twins = {n.name: n for n in network.graph.node if n.op_type == "Conv"}
     wanted = _means(network, [twins[node.name].output[0] for node in convolutions], batches)
     for node, mean in zip(convolutions, wanted, strict=True):

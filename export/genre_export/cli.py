@@ -52,6 +52,14 @@ def main() -> None:
     help="How int8's ranges are found.",
 )
 @click.option(
+    "--equalisation",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="How far int8's quiet channels are brought near the loud ones; 0 leaves them, which suits "
+    "a body that was never trained.",
+)
+@click.option(
     "--licence",
     "licences",
     type=(str, str),
@@ -66,6 +74,7 @@ def model(
     precision: str,
     posters: Path | None,
     method: str,
+    equalisation: float,
     licences: tuple[tuple[str, str], ...],
     force: bool,
 ) -> None:
@@ -77,7 +86,9 @@ def model(
     _refuse_existing(force, output, sidecar(output), *report_files(output))
     with needs_extra("export"):
         from .model import export_model
-    export_model(checkpoint, output, precision, posters, method, licences)
+        from .quantize import Settings
+    settings = Settings(method=method, equalisation=equalisation)
+    export_model(checkpoint, output, precision, posters, settings, licences)
 
 
 @main.command()

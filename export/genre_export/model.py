@@ -45,7 +45,7 @@ def export_model(
     output: Path,
     precision: str,
     posters: Path | None,
-    method: str,
+    settings: Settings,
     licences: tuple[tuple[str, str], ...],
 ) -> None:
     """Write one ONNX file that answers as the checkpoint does, its hash and its report; or none.
@@ -55,7 +55,7 @@ def export_model(
     GenreInferError.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
-    made = make_model(checkpoint, precision, posters, method, licences)
+    made = make_model(checkpoint, precision, posters, settings, licences)
     report = report_on_bytes(made.data, output.name, checkpoint, made.compared)
     write_whole(output, made.data)
     write_whole(sidecar(output), sidecar_line(output, report["sha256"]))
@@ -75,7 +75,7 @@ def make_model(
     checkpoint: Checkpoint,
     precision: str,
     posters: Path | None = None,
-    method: str = "percentile",
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
     licences: tuple[tuple[str, str], ...] = (),
 ) -> Made:
     """A file that was compared with the checkpoint and opens as the runtime opens it. See
@@ -86,7 +86,7 @@ def make_model(
         )
     compared = compared_posters(checkpoint, posters)
     click.echo(f"Exporting {checkpoint.document['name']} in {precision} …", err=True)
-    model, details = _build(checkpoint, precision, posters, method)
+    model, details = _build(checkpoint, precision, posters, settings)
     engine = _open(model.SerializeToString(), (checkpoint.size[1], checkpoint.size[0]))
     given = engine_probabilities(engine, compared.pixels)
     thresholds = checkpoint.document["thresholds"]
@@ -102,7 +102,7 @@ def make_model(
 
 
 def _build(
-    checkpoint: Checkpoint, precision: str, posters: Path | None, method: str
+    checkpoint: Checkpoint, precision: str, posters: Path | None, settings: Settings
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     details: dict[str, Any] = {}
     with warnings.catch_warnings():
@@ -110,7 +110,7 @@ def _build(
         if precision == "int8":
             assert posters is not None
             pixels = calibration_posters(checkpoint, posters)
-            network, details["int8"] = int8_network(checkpoint, pixels, Settings(method=method))
+            network, details["int8"] = int8_network(checkpoint, pixels, settings)
         else:
             folded = Folded(checkpoint, half=precision == "float16")
             network = network_graph(folded, checkpoint.size)

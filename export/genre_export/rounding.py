@@ -28,31 +28,36 @@ def round_weights(network: Folded, posters: Pixels, seed: int = 0) -> None:
     """Put the weights of all convolutions on the grid of int8 per channel within 7 bits, in place.
 
     posters: uint8 [n, height, width, 3] at the input size; what they put into each convolution
-    tells which errors cancel. A channel's largest weight stays what it is, so that a quantizer that
+    tells which errors cancel; where that is less than the convolution has inputs, each weight is
+    rounded to the nearest. A channel's largest weight stays what it is, so that a quantizer that
     takes the scale from it (largest / 64) finds every weight on its grid.
     """
     convolutions = [m for m in network.body.modules() if isinstance(m, nn.Conv2d)]
     products = _input_products(network, convolutions, posters, seed)
     for conv in convolutions:
         weights = conv.weight.data.flatten(1).double()
-        rounded = _rounded(weights, products.pop(conv).double())
+        inputs, seen = products.pop(conv)
+        if seen < len(inputs):  # errors that cancel over so few would not do so elsewhere
+            inputs = torch.eye(len(inputs))
+        rounded = _rounded(weights, inputs.double())
         conv.weight.data = rounded.view_as(conv.weight).to(conv.weight.dtype)
 
 
 @torch.inference_mode()
 def _input_products(
     network: Folded, convolutions: list[nn.Conv2d], posters: Pixels, seed: int, batch_size: int = 16
-) -> dict[nn.Conv2d, torch.Tensor]:
+) -> dict[nn.Conv2d, tuple[torch.Tensor, int]]:
     """For each convolution the products of its inputs with each other, summed over positions drawn
-    at random: float32 [inputs, inputs], inputs = channels x kernel."""
+    at random: float32 [inputs, inputs], inputs = channels x kernel; and how many positions."""
     generator = torch.Generator().manual_seed(seed)
-    sums: dict[nn.Conv2d, torch.Tensor] = {}
+    sums: dict[nn.Conv2d, tuple[torch.Tensor, int]] = {}
 
     def add(conv: nn.Conv2d, given: tuple[torch.Tensor, ...]) -> None:
         columns = unfold(given[0], conv.kernel_size, conv.dilation, conv.padding, conv.stride)
         places = torch.randperm(columns.shape[2], generator=generator)[:PLACES]
         inputs = columns[:, :, places].transpose(0, 1).flatten(1)
-        sums[conv] = sums.get(conv, 0) + inputs @ inputs.T
+        products, seen = sums.get(conv, (torch.zeros(len(inputs), len(inputs)), 0))
+        sums[conv] = products + inputs @ inputs.T, seen + inputs.shape[1]
 
     with _hooks(convolutions, add):
         for start in range(0, len(posters), batch_size):

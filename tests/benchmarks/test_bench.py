@@ -82,7 +82,8 @@ def test_without_models_all_three_precisions_are_measured(
     from genre_infer.model_file import load_model
 
     path = tmp_path / "packaged.onnx"
-    args = [str(checkpoint), "-o", str(path), "--precision", "int8", "--posters"]
+    args = [str(checkpoint), "-o", str(path), "--precision", "int8", "--equalisation", "0"]
+    args += ["--posters"]
     assert CliRunner().invoke(export, [*args, str(collection.posters)]).exit_code == 0
     options = ["--checkpoint", str(checkpoint), "--table", str(collection.table), "--device"]
     options += ["cpu", "--posters", str(collection.posters), "--csv", str(tmp_path / "all.csv")]

@@ -26,7 +26,9 @@ from genre_infer.onnx_file import read_metadata
 
 
 def export(checkpoint: Path, output: Path, *args: str) -> Result:
-    return CliRunner().invoke(main, [str(checkpoint), "-o", str(output), *args])
+    # The tiny checkpoint's body was never trained: what its channels say is noise.
+    given = [str(checkpoint), "-o", str(output), "--equalisation", "0", *args]
+    return CliRunner().invoke(main, given)
 
 
 @pytest.fixture(scope="module")

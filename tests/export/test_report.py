@@ -27,7 +27,7 @@ def command(*args: str | Path) -> Result:
 @pytest.fixture(scope="module")
 def model(checkpoint: Path, collection: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reported") / "tiny.onnx"
-    args = ["--precision", "int8", "--posters", collection.posters]
+    args = ["--precision", "int8", "--equalisation", "0", "--posters", collection.posters]
     done = command(checkpoint, "-o", path, *args)
     assert done.exit_code == 0, done.stderr
     return path
