@@ -93,6 +93,8 @@ class _Compiled:
         try:
             request.infer([batch], share_inputs=True)
             return np.array(request.get_output_tensor(0).data)
+        except RuntimeError as error:
+            raise DeviceError(f"OpenVINO cannot run the model: {first_line(error)}") from None
         finally:
             self._free.put(request)
 
