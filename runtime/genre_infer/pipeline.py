@@ -75,7 +75,7 @@ class _Batch:
         # others came with it: a run's last batch is as large as all others, unless it is the
         # run's only poster.
         count = 1 if alone else stages.batch_size
-        self.pixels = np.zeros((count, *stages.size, 3), np.uint8)
+        self.pixels: Pixels | None = np.zeros((count, *stages.size, 3), np.uint8)
         self.slots = [_Slot(self, position, item) for position, item in enumerate(items)]
         self.left = len(items)
         self.lock = threading.Lock()
@@ -84,11 +84,13 @@ class _Batch:
         self.fault: Exception | None = None
 
     def compute(self, run: Callable[[Pixels], Row]) -> None:
+        pixels, self.pixels = self.pixels, None  # done with, also where the rows wait for long
         try:
-            if any(slot.fault is None for slot in self.slots):
-                self.rows = run(self.pixels)
+            if pixels is not None and any(slot.fault is None for slot in self.slots):
+                self.rows = run(pixels)
         except Exception as error:
             self.fault = error
+        del pixels
         self.done.set()
 
 
@@ -111,7 +113,7 @@ class _Slot:
             self.settled = True
             if isinstance(outcome, Exception):
                 self.fault = outcome
-            else:
+            elif self.batch.pixels is not None:
                 self.batch.pixels[self.position] = outcome
             self.batch.left -= 1
             return True, self.batch.left == 0
@@ -220,7 +222,9 @@ def _take(items: Iterator[Any], count: int) -> tuple[list[Any], Exception | None
 def _rows_of(batch: _Batch) -> Iterator[tuple[Any, Row | Exception]]:
     if batch.fault is not None:
         raise batch.fault
-    for slot in batch.slots:
+    # A batch and its slots hold each other: let go of them now, not at some collection of garbage.
+    slots, batch.slots = batch.slots, []
+    for slot in slots:
         if slot.fault is not None:
             yield slot.item, slot.fault
         else:

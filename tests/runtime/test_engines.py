@@ -125,6 +125,33 @@ def test_auto_passes_a_gpu_over_whose_nodes_run_on_the_processor(
         assert "processor" in classifier.skipped[0]
 
 
+def test_a_gpu_whose_libraries_are_missing_is_an_error_with_its_mend(
+    pretended: type[PretendedSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("Please install TensorRT libraries\nand more")
+
+    assert issubclass(pretended, onnxruntime.InferenceSession)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    with pytest.raises(DeviceError, match=r'pip install "genre-infer\[gpu\]" tensorrt') as caught:
+        Classifier(device="tensorrt")
+    assert "Please install TensorRT libraries" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_engine_that_fails_amid_a_run_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of memory\nat node 7")
+
+    with Classifier(device="cpu", batch_size=2) as classifier:
+        monkeypatch.setattr(classifier._engine, "_session", types.SimpleNamespace(run=fail))
+        black = np.zeros((268, 182, 3), np.uint8)
+        with pytest.raises(DeviceError, match=r"on cpu: out of memory$"):
+            classifier.classify(black)
+        with pytest.raises(DeviceError, match=r"on cpu: out of memory$"):
+            list(classifier.classify_many([black] * 5))
+
+
 def test_a_profile_tells_where_each_node_ran(tmp_path: Path) -> None:
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True

@@ -1,8 +1,10 @@
 """The pipeline: order, bounded reading ahead, stages side by side, faults in place, time limits,
 threads that end."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -94,6 +96,23 @@ def test_reads_no_further_ahead_than_told() -> None:
         next(results)
         assert len(taken) <= n + 3 * (2 + 2 + 1)
     results.close()
+
+
+def test_batches_go_without_a_collection_of_garbage() -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+
+    def seen(batch: np.ndarray) -> np.ndarray:
+        alive.append(weakref.ref(batch))
+        return run(batch)
+
+    gc.disable()
+    try:
+        for _ in classified(range(200), stages(run=seen)):
+            assert sum(ref() is not None for ref in alive) <= 1 + 2 + 1
+        assert len(alive) == 50
+        assert eventually(lambda: not any(ref() is not None for ref in alive))
+    finally:
+        gc.enable()
 
 
 def test_stages_work_while_the_consumer_does() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DeviceError
+from ..errors import DeviceError, ModelError
 from ..metadata import INPUT, OUTPUT
 from .base import Engine, Request, first_line
 from .onnx_runtime import OnnxRuntime, import_onnxruntime, new_options, open_session
@@ -59,7 +59,15 @@ def _open(device: str, provider: str, providers: list[Any], request: Request) ->
         options = gpu_options(ort, request.threads)
         options.enable_profiling = True
         options.profile_file_prefix = os.path.join(folder, "probe")
-        session = open_session(ort, request, [*providers, "CPUExecutionProvider"], options=options)
+        try:
+            session = open_session(
+                ort, request, [*providers, "CPUExecutionProvider"], options=options
+            )
+        except ModelError as error:  # where its libraries are missing, TensorRT says so in this way
+            raise DeviceError(
+                f"The device {device} does not open the model. Check the driver with nvidia-smi "
+                f"and {_MEND[provider]}  ({error})"
+            ) from None
         # onnxruntime falls back to another provider without an error where one does not start.
         if session.get_providers()[0] != provider:
             raise DeviceError(

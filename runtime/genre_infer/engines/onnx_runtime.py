@@ -33,7 +33,13 @@ class OnnxRuntime:
 
     def _run(self, batch: Pixels) -> Probabilities:
         batch = np.ascontiguousarray(batch)
-        probabilities: Probabilities = self._session.run([OUTPUT], {INPUT: batch})[0]
+        try:
+            probabilities: Probabilities = self._session.run([OUTPUT], {INPUT: batch})[0]
+        except Exception as error:  # onnxruntime raises classes of its own for each fault
+            cause = first_line(error)
+            raise DeviceError(
+                f"onnxruntime cannot run the model on {self.device}: {cause}"
+            ) from None
         return probabilities
 
 
