@@ -20,6 +20,25 @@ def main() -> None:
 
 cli_speed.register(main)
 
+_MODEL = click.argument(
+    "model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+_DEVICES = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    type=click.Choice(["cpu", "openvino", "cuda"]),
+    help="Run the models here; may be repeated. Default: every device that is there.",
+)
+_CSV = click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here."
+)
+
+
+def _beside(csv_file: Path | None, what: str) -> Path | None:
+    """The file of a command's second table: FILE-what.csv."""
+    return csv_file and csv_file.with_name(f"{csv_file.stem}-{what}{csv_file.suffix}")
+
 
 def _shared(command: Any) -> Any:
     """The arguments and options of both commands; those about posters are genre-train's own."""
@@ -32,17 +51,7 @@ def _shared(command: Any) -> Any:
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         help="The checkpoint folder that the models were exported from.",
     )
-    devices = click.option(
-        "--device",
-        "devices",
-        multiple=True,
-        type=click.Choice(["cpu", "openvino", "cuda"]),
-        help="Run the models here; may be repeated. Default: every device that is there.",
-    )
-    csv_file = click.option(
-        "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here."
-    )
-    for option in reversed([models, checkpoint, TABLE, POSTERS, SPLIT, devices, csv_file, FORCE]):
+    for option in reversed([models, checkpoint, TABLE, POSTERS, SPLIT, _DEVICES, _CSV, FORCE]):
         command = option(command)
     return command
 
@@ -69,7 +78,7 @@ def parity(force: bool, **options: Any) -> None:
     Rows say which bound applies and whether it is met.
     """
     csv_file: Path | None = options["csv_file"]
-    sizes_file = csv_file and csv_file.with_name(f"{csv_file.stem}-sizes{csv_file.suffix}")
+    sizes_file = _beside(csv_file, "sizes")
     refuse_existing(force, csv_file, sizes_file)
     with needs_extra("bench"):
         from .run import run_parity
@@ -77,16 +86,14 @@ def parity(force: bool, **options: Any) -> None:
 
 
 @main.command()
-@click.argument(
-    "model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@_MODEL
 @TABLE
 @POSTERS
 @SPLIT
 @click.option("--device", default="auto", show_default=True, help="As genre-infer's.")
 @click.option("--count", type=click.IntRange(1), default=400, show_default=True)
 @SEED
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here.")
+@_CSV
 @FORCE
 def draft(force: bool, **options: Any) -> None:
     """Measure what decoding large JPEGs at a fraction of their size (genre-infer without --exact)
@@ -116,7 +123,7 @@ def draft(force: bool, **options: Any) -> None:
     show_default=True,
     help="Which posters to measure on; settings are chosen on valid.",
 )
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here.")
+@_CSV
 @FORCE
 def int8(force: bool, **options: Any) -> None:
     """Quantize a checkpoint in several ways and measure each against the original: what every step
@@ -128,25 +135,17 @@ def int8(force: bool, **options: Any) -> None:
 
 
 @main.command()
-@click.argument(
-    "model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    type=click.Choice(["cpu", "openvino", "cuda"]),
-    help="Measure here; may be repeated. Default: every device that is there.",
-)
+@_MODEL
+@_DEVICES
 @click.option("--repeats", type=click.IntRange(1), default=7, show_default=True)
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here.")
+@_CSV
 @FORCE
 def resize(force: bool, **options: Any) -> None:
     """Compare the resize inside the graph of MODEL (default: the packaged one) with Pillow's, and
     measure what it costs posters that have the input size already. With --csv, the cost is in a
     file of its own, named …-cost.csv."""
     csv_file = options["csv_file"]
-    cost_file = csv_file and csv_file.with_name(f"{csv_file.stem}-cost{csv_file.suffix}")
+    cost_file = _beside(csv_file, "cost")
     refuse_existing(force, csv_file, cost_file)
     with needs_extra("bench"):
         from .resize import run_resize

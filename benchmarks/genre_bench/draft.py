@@ -17,10 +17,9 @@ from genre_infer.cores import available_cores
 from genre_infer.posters import Pixels, Source, poster_pixels
 from genre_infer.progress import progress
 from genre_train.dataset import Dataset, load_dataset
-from genre_train.evaluate import write_csv
 from genre_train.metrics import headline, threshold_row
 
-from .report import origin, print_table
+from .report import print_table, write_figures
 
 FACTORS = (3.0, 11.0)  # of the input size: 182x268 becomes 546x804 up to 2002x2948
 GRAIN = 6.0  # standard deviation in levels: enlarged pictures have no fine detail of their own
@@ -74,8 +73,7 @@ def run_draft(
         for what, ours in ((", draft", drafts), (", one level of noise", noise))
     ]
     _report(rows)
-    if csv_file:
-        write_csv(csv_file, [{**row, **origin()} for row in rows])
+    write_figures(rows, csv_file)
     return bool(rows[0]["within_bound"])
 
 

@@ -1,15 +1,13 @@
 """Tables on stdout, CSV files, and the line that says where figures come from."""
 
-import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from genre_infer.machine import processor
+from genre_infer.machine import commit, processor, today
 from genre_train.evaluate import write_csv
 
 
@@ -17,23 +15,9 @@ def origin() -> dict[str, str]:
     """Processor, date (UTC) and commit, for every row of figures."""
     return {
         "processor": processor(),
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
+        "date": today(),
+        "commit": commit(Path(__file__)),
     }
-
-
-def _commit() -> str:
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        # An installed package may lie inside somebody else's repository.
-        for command in (
-            ["ls-files", "--error-unmatch", Path(__file__).name],
-            ["describe", "--always", "--dirty"],
-        ):
-            done = subprocess.run([*git, *command], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def print_table(title: str, rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
@@ -53,6 +37,11 @@ def finish(
 ) -> None:
     """Print rows as a table, and write them with their origin where a file is named."""
     print_table(title, rows, columns)
+    write_figures(rows, csv_file)
+
+
+def write_figures(rows: list[dict[str, Any]], csv_file: Path | None) -> None:
+    """Write rows with their origin where a file is named."""
     if csv_file:
         where = origin()
         write_csv(csv_file, [{**row, **where} for row in rows])

@@ -11,10 +11,9 @@ import click
 from genre_export.checkpoint import read_checkpoint
 from genre_export.model import make_model
 from genre_train.dataset import Dataset
-from genre_train.evaluate import write_csv
 
 from .compare import accuracy_rows, parity_row
-from .report import origin, print_table
+from .report import print_table, write_figures
 from .sizes import OtherSizes
 from .systems import Answers, Models, answers, on_all_devices, original, refuse_others
 
@@ -61,7 +60,7 @@ def run_accuracy(
     rows = accuracy_rows([reference, *systems], dataset)
     title = f"Accuracy over {len(dataset.posters)} posters of {question['split']}"
     print_table(title, rows, _ACCURACY)
-    _finish(rows, csv_file)
+    write_figures(rows, csv_file)
     _say(missing)
 
 
@@ -95,8 +94,8 @@ def run_parity(
     _say(f"{row['system']} misses: {row['missed']}" for row in rows if row["missed"])
     print_table(f"The same at other sizes, over {others.posters} of them", sizes, _SIZES)
     _say(f"{r['system']}, {r['size']}, misses: {r['missed']}" for r in sizes if r["missed"])
-    _finish(rows, csv_file)
-    _finish(sizes, sizes_file)
+    write_figures(rows, csv_file)
+    write_figures(sizes, sizes_file)
     _say(missing)
 
 
@@ -119,12 +118,6 @@ def _ask(
     reference, dataset = original(checkpoint, table, posters, split)
     click.echo(dataset.report(), err=True)
     return reference, dataset
-
-
-def _finish(rows: list[dict[str, Any]], csv_file: Path | None) -> None:
-    if csv_file:
-        where = origin()
-        write_csv(csv_file, [{**row, **where} for row in rows])
 
 
 def _say(sentences: Iterable[str]) -> None:

@@ -17,10 +17,9 @@ from genre_infer import DeviceError
 from genre_infer.cores import available_cores
 from genre_infer.engines import Engine, Request, open_engine
 from genre_train.dataset import Dataset
-from genre_train.evaluate import write_csv
 
 from .compare import parity_row
-from .report import origin, print_table
+from .report import finish
 from .systems import DEVICES, Answers, original
 
 CHOSEN = Settings()
@@ -67,10 +66,7 @@ def run_int8(
             rows.append({"variant": name, "provider": engine.provider, **row, **_shown(settings)})
     changes = {k: k.replace("macro_ap_change_", "AP ± ") for k in rows[0] if "change" in k}
     title = f"int8 against the original over {len(dataset.posters)} posters of {split}"
-    print_table(title, rows, {**COLUMNS, **changes})
-    if csv_file:
-        where = origin()
-        write_csv(csv_file, [{**row, **where} for row in rows])
+    finish(title, rows, {**COLUMNS, **changes}, csv_file)
 
 
 def _model(checkpoint: Checkpoint, posters: Any, settings: Settings) -> bytes:

@@ -10,33 +10,31 @@ block have one maker and one reader; the sums along the shortcuts share one s fo
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
 from genre_infer.posters import Pixels
 
 from .checkpoint import Folded
-
-STRENGTH = 0.5
-"""0 changes nothing; at 1 all channels have one range, and the readers' weights bear it all."""
+from .watch import watch_inputs
 
 
 @dataclass
 class Activation:
-    """One scale per channel. seen: the modules whose input it is. pooled: whether the head reads
-    it, as the maximum and the mean of each channel."""
+    """What one scale per channel is for: the convolutions that write it and those that read it.
+    pooled: whether the head reads it too, as the maximum and the mean of each channel."""
 
     writers: list[nn.Conv2d]
     readers: list[nn.Conv2d]
     pooled: bool = False
 
 
-def equalise(network: Folded, posters: Pixels, strength: float = STRENGTH) -> None:
+def equalise(network: Folded, posters: Pixels, strength: float) -> None:
     """Rescale the network's channels in place; its answers stay the same up to rounding.
 
     posters: uint8 [n, height, width, 3] at the input size; their activations give the ranges. A
-    channel's range is the mean over the posters of its largest value.
+    channel's range is the mean over the posters of its largest value. strength: 0 changes nothing;
+    at 1 all channels have one range, and the readers' weights bear it all.
     """
     activations = list(_activations(network.body))
     ranges = _ranges(network, [a.readers for a in activations], posters)
@@ -73,24 +71,14 @@ def _divide_outputs(conv: nn.Conv2d, scale: torch.Tensor) -> None:
     conv.bias.data /= scale
 
 
-@torch.inference_mode()
-def _ranges(
-    network: Folded, readers: list[list[nn.Conv2d]], posters: Pixels, batch_size: int = 16
-) -> list[torch.Tensor]:
+def _ranges(network: Folded, readers: list[list[nn.Conv2d]], posters: Pixels) -> list[torch.Tensor]:
     """For each group of convolutions the range of the channels that they read: float32 [channels]
     a group."""
     sums: dict[nn.Module, torch.Tensor] = {}
 
-    def note(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        largest = inputs[0].amax((2, 3)).sum(0)
-        sums[module] = sums[module] + largest if module in sums else largest
+    def note(conv: nn.Conv2d, given: tuple[torch.Tensor, ...]) -> None:
+        largest = given[0].amax((2, 3)).sum(0)
+        sums[conv] = sums[conv] + largest if conv in sums else largest
 
-    hooks = [conv.register_forward_pre_hook(note) for group in readers for conv in group]
-    try:
-        for start in range(0, len(posters), batch_size):
-            batch = np.ascontiguousarray(posters[start : start + batch_size].transpose(0, 3, 1, 2))
-            network(torch.from_numpy(batch).float())
-    finally:
-        for hook in hooks:
-            hook.remove()
+    watch_inputs(network, [conv for group in readers for conv in group], posters, note)
     return [torch.stack([sums[conv] for conv in group]).amax(0) / len(posters) for group in readers]

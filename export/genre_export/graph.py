@@ -12,7 +12,7 @@ from genre_infer.metadata import INPUT, KEY, OUTPUT, Metadata
 from .checkpoint import Folded
 
 OPSET = 18
-IR_VERSION = 10  # what onnxruntime 1.20, the lowest that we support, reads
+IR_VERSION = 10  # nothing in the graph needs a newer one, and older readers take it
 
 
 def network_graph(network: Folded, size: tuple[int, int]) -> onnx.ModelProto:

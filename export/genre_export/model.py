@@ -15,13 +15,14 @@ from genre_infer import __version__
 from genre_infer.cores import available_cores
 from genre_infer.engines import Engine, Request, open_engine
 from genre_infer.errors import GenreInferError
+from genre_infer.files import write_whole
 from genre_infer.metadata import Metadata
 from genre_infer.model_file import sidecar, sidecar_line
 from genre_infer.operating_points import fit_thresholds
 from genre_infer.posters import Pixels
 
 from .checkpoint import Checkpoint, Folded, read_checkpoint
-from .files import report_files, write_whole
+from .files import report_files
 from .graph import join, network_graph, preprocessing_graph, with_metadata
 from .int8 import int8_network
 from .posters import Compared, calibration_posters, compared_posters

@@ -19,6 +19,7 @@ from sklearn.metrics import average_precision_score
 from genre_infer import Classifier, __version__
 from genre_infer.cores import available_cores
 from genre_infer.errors import DeviceError, GenreInferError
+from genre_infer.files import write_whole
 from genre_infer.info import info_document
 from genre_infer.machine import commit, processor, today
 from genre_infer.model_file import load_model
@@ -27,7 +28,6 @@ from genre_infer.posters import Pixels
 
 from .bounds import RULES, bound, missed
 from .checkpoint import Checkpoint, read_checkpoint
-from .files import write_whole
 from .posters import Compared, compared_posters
 from .report_page import page
 from .verify import compare

@@ -6,10 +6,6 @@ Accurate Post-Training Quantization for Generative Pre-trained Transformers', al
 weights of the strongest inputs first).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import unfold
@@ -17,6 +13,7 @@ from torch.nn.functional import unfold
 from genre_infer.posters import Pixels
 
 from .checkpoint import Folded
+from .watch import watch_inputs
 
 LEVELS = 64  # of either sign: int8 within 7 bits
 PLACES = 64  # positions looked at in each poster's activations
@@ -43,9 +40,8 @@ def round_weights(network: Folded, posters: Pixels, seed: int = 0) -> None:
         conv.weight.data = rounded.view_as(conv.weight).to(conv.weight.dtype)
 
 
-@torch.inference_mode()
 def _input_products(
-    network: Folded, convolutions: list[nn.Conv2d], posters: Pixels, seed: int, batch_size: int = 16
+    network: Folded, convolutions: list[nn.Conv2d], posters: Pixels, seed: int
 ) -> dict[nn.Conv2d, tuple[torch.Tensor, int]]:
     """For each convolution the products of its inputs with each other, summed over positions drawn
     at random: float32 [inputs, inputs], inputs = channels x kernel; and how many positions."""
@@ -59,21 +55,8 @@ def _input_products(
         products, seen = sums.get(conv, (torch.zeros(len(inputs), len(inputs)), 0))
         sums[conv] = products + inputs @ inputs.T, seen + inputs.shape[1]
 
-    with _hooks(convolutions, add):
-        for start in range(0, len(posters), batch_size):
-            batch = np.ascontiguousarray(posters[start : start + batch_size].transpose(0, 3, 1, 2))
-            network(torch.from_numpy(batch).float())
+    watch_inputs(network, convolutions, posters, add)
     return sums
-
-
-@contextmanager
-def _hooks(modules: list[nn.Conv2d], hook: object) -> Iterator[None]:
-    handles = [module.register_forward_pre_hook(hook) for module in modules]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _rounded(weights: torch.Tensor, products: torch.Tensor) -> torch.Tensor:

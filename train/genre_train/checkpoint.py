@@ -15,8 +15,7 @@ from torch import nn
 from torchvision.models import resnet34
 
 from genre_infer.errors import GenreInferError
-
-from .files import write_whole
+from genre_infer.files import write_whole
 
 FORMAT = 1
 WEIGHTS = "weights.safetensors"

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_infer.errors import GenreInferError
+from genre_infer.files import write_whole
 
 from . import metrics
 from .dataset import Dataset, load_dataset
-from .files import write_whole
 
 
 @dataclass

@@ -1,9 +1,5 @@
 """A page of results, remade from stored predictions alone: tables, pictures and the page."""
 
-import os
-import subprocess
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +7,12 @@ import click
 import numpy as np
 
 from genre_infer.errors import GenreInferError
-from genre_infer.machine import processor
+from genre_infer.files import write_whole
+from genre_infer.machine import commit as machine_commit
+from genre_infer.machine import processor, today
 
 from . import metrics, pictures
 from .evaluate import Predictions, score_rows, write_csv
-from .files import write_whole
 from .intervals import HEADLINE, Resampled, bootstrap, interval, interval_rows
 from .metrics import MEAN
 from .page import MODE, PICTURES, Rows, Tables, page
@@ -41,7 +38,7 @@ def run_results(
         "Model": first.model,
         "Posters": str(len(first.labels)),
         "Commit": commit(),
-        "Date": date(),
+        "Date": today(),
         "Processor": machine or processor(),
     }
     for name, rows in vars(tables).items():
@@ -164,25 +161,6 @@ def draw(predictions: Predictions, epochs: Rows, output: Path) -> list[str]:
     return [name for name in PICTURES if epochs or name != "learning.png"]
 
 
-def date() -> str:
-    """Today in UTC, or the day of SOURCE_DATE_EPOCH."""
-    seconds = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
-
-
 def commit() -> str:
-    """The commit of this source with '-dirty' where tracked files, results pages apart, differ from
-    it; 'unknown' where git, or its repository, is not there."""
-    try:
-        _git("ls-files", "--error-unmatch", "__init__.py")  # not a repository around this one
-        changed = _git("status", "--porcelain", "-uno", "--", ":/", ":(exclude,top)docs/results")
-        return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, check=True, text=True
-    )
-    return done.stdout.strip()
+    """The commit of this source; see genre_infer.machine."""
+    return machine_commit(Path(__file__))

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score
 
 from genre_infer.cores import available_cores
 from genre_infer.errors import GenreInferError
-from genre_infer.machine import processor
+from genre_infer.machine import processor, today
 from genre_infer.posters import Pixels, load_poster, squish
 from genre_infer.progress import progress
 
@@ -25,7 +25,7 @@ from . import metrics
 from .dataset import Dataset
 from .evaluate import Predictions, predict, write_csv
 from .intervals import RESAMPLES, interval, ranking, resample
-from .results import commit, date
+from .results import commit
 
 FIGURES = ("ap_before", "ap_after", "difference", "largest_change", "mean_change")
 ALL = "mean of genres"
@@ -76,7 +76,7 @@ def run_shortcut(
         rows += part
     if output:
         facts = {"model": predictions.model, "processor": processor()}
-        facts |= {"date": date(), "commit": commit()}
+        facts |= {"date": today(), "commit": commit()}
         write_csv(output, [{**row, **facts} for row in rows])
 
 
