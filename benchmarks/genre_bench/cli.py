@@ -123,6 +123,7 @@ def draft(force: bool, **options: Any) -> None:
     show_default=True,
     help="Which posters to measure on; settings are chosen on valid.",
 )
+@_DEVICES
 @_CSV
 @FORCE
 def int8(force: bool, **options: Any) -> None:

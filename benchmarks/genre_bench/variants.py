@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from genre_export.checkpoint import Checkpoint, read_checkpoint
+from genre_export.checkpoint import read_checkpoint
 from genre_export.graph import join, preprocessing_graph
-from genre_export.int8 import int8_network
+from genre_export.int8 import networks, quantized_network
 from genre_export.posters import calibration_posters
 from genre_export.quantize import Settings
 from genre_export.verify import engine_probabilities
@@ -49,18 +49,32 @@ COLUMNS = {
 
 
 def run_int8(
-    *, checkpoint: Path, table: Path, posters: Path, split: str, csv_file: Path | None
+    *,
+    checkpoint: Path,
+    table: Path,
+    posters: Path,
+    split: str,
+    devices: tuple[str, ...],
+    csv_file: Path | None,
 ) -> None:
-    """Print and write how far each of VARIANTS is from the original, on every device of a processor
-    that is there. Raises GenreInferError."""
+    """Print and write how far each of VARIANTS is from the original, on the devices named, or on
+    every one that is there. Raises GenreInferError."""
     reference, dataset = original(checkpoint, table, posters, split)
     read = read_checkpoint(checkpoint)
     looked_at = calibration_posters(read, posters)
+    floats: dict[tuple[int, float, bool], Any] = {}  # several variants begin with the same
     rows = []
     for name, settings in VARIANTS.items():
         click.echo(f"{name} …", err=True)
-        model = _model(read, looked_at, settings)
-        for engine in _engines(model, (read.size[1], read.size[0])):
+        key = (settings.posters, settings.equalisation, settings.rounding)
+        pixels = looked_at[: settings.posters]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on its own exporter
+            if key not in floats:
+                floats[key] = networks(read, pixels, settings)
+            network = quantized_network(floats[key], pixels, settings)
+        model = join(preprocessing_graph(read.size), network).SerializeToString()
+        for engine in _engines(model, (read.size[1], read.size[0]), devices):
             answers = _answers(engine, dataset, reference)
             row = parity_row(answers, reference, dataset)
             rows.append({"variant": name, "provider": engine.provider, **row, **_shown(settings)})
@@ -69,22 +83,15 @@ def run_int8(
     finish(title, rows, {**COLUMNS, **changes}, csv_file)
 
 
-def _model(checkpoint: Checkpoint, posters: Any, settings: Settings) -> bytes:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's remarks on its own exporter
-        network, _ = int8_network(checkpoint, posters, settings)
-    data: bytes = join(preprocessing_graph(checkpoint.size), network).SerializeToString()
-    return data
-
-
-def _engines(model: bytes, size: tuple[int, int]) -> list[Engine]:
+def _engines(model: bytes, size: tuple[int, int], devices: tuple[str, ...]) -> list[Engine]:
     request = Request(model, size, available_cores())
     engines = []
-    for device in DEVICES:
+    for device in devices or DEVICES:
         try:
             engines.append(open_engine(request, device)[0])
         except DeviceError:
-            continue
+            if devices:
+                raise
     if not engines:
         raise DeviceError('No engine is there: pip install "genre-infer[cpu]"')
     return engines

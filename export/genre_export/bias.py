@@ -1,6 +1,8 @@
 """Gives the quantized convolutions back the mean that rounding took from them."""
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -12,6 +14,9 @@ from genre_infer.posters import Pixels
 
 from .quantize import as_levels
 
+Batches: TypeAlias = list[NDArray[Any]]
+"""One tensor's values, batch after batch."""
+
 
 def correct_biases(
     quantized: onnx.ModelProto, network: onnx.ModelProto, posters: Pixels, batch_size: int = 32
@@ -21,60 +26,138 @@ def correct_biases(
     measured instead of derived).
 
     quantized, network: 'levels' -> 'probabilities', from one network. posters: uint8
-    [n, height, width, 3] at the input size.
+    [n, height, width, 3] at the input size. The quantized network is run piece by piece, each on
+    what the pieces before it gave with their biases moved already; what lies between two pieces
+    takes some 4 MB a poster of 182x268.
     """
-    batches = [as_levels(posters[i : i + batch_size]) for i in range(0, len(posters), batch_size)]
-    # Biases that are all 0, as in a network that was never trained, are not in the graph.
-    convolutions = [n for n in quantized.graph.node if n.op_type == "Conv" and len(n.input) > 2]
-    if not convolutions:
+    levels = [as_levels(posters[i : i + batch_size]) for i in range(0, len(posters), batch_size)]
+    pieces = list(_pieces(quantized.graph))
+    if not pieces:
         return
-    twins = {n.name: n for n in network.graph.node if n.op_type == "Conv"}
-    wanted = _means(network, [twins[node.name].output[0] for node in convolutions], batches)
-    for node, mean in zip(convolutions, wanted, strict=True):
-        (given,) = _means(quantized, [node.output[0]], batches)
-        _add_to_bias(quantized, node, mean - given)
+    twins = {node.name: node for node in network.graph.node if node.op_type == "Conv"}
+    wanted = _means_in_float(network, [twins[piece.conv.name] for piece in pieces], levels)
+    held = {"levels": levels}
+    for piece, mean in zip(pieces, wanted, strict=True):
+        given = _run(quantized, piece, held)
+        output = given[piece.conv.output[0]]
+        change = _add_to_bias(quantized, piece.conv, mean - _channel_means(output))
+        for batch in output:
+            batch += change.astype(np.float32)[:, None, None]
+        held = {name: values for name, values in (held | given).items() if name in piece.kept}
 
 
-def _means(
-    model: onnx.ModelProto, names: list[str], batches: list[NDArray[np.float32]]
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The nodes after one convolution up to the next, which ends it. inputs: the tensors of earlier
+    pieces that it reads. kept: those of this and earlier pieces that later ones read."""
+
+    nodes: list[onnx.NodeProto]
+    inputs: list[str]
+    kept: set[str]
+
+    @property
+    def conv(self) -> onnx.NodeProto:
+        return self.nodes[-1]
+
+
+def _pieces(graph: onnx.GraphProto) -> Iterator[_Piece]:
+    """The graph cut after every convolution that has biases; the rest behind the last one is left
+    out. Biases that are all 0, as in a network that was never trained, are not in the graph."""
+    parts: list[list[onnx.NodeProto]] = [[]]
+    for node in graph.node:  # ONNX wants them sorted
+        parts[-1].append(node)
+        if node.op_type == "Conv" and len(node.input) > 2:
+            parts.append([])
+    weights = {tensor.name for tensor in graph.initializer}
+    reads = [{name for node in part for name in node.input} - weights for part in parts]
+    made: set[str] = {"levels"}
+    for number, part in enumerate(parts[:-1]):
+        inputs = sorted(reads[number] & made)
+        made |= {name for node in part for name in node.output}
+        yield _Piece(part, inputs, made & set().union(*reads[number + 1 : -1]))
+
+
+def _run(model: onnx.ModelProto, piece: _Piece, held: dict[str, Batches]) -> dict[str, Batches]:
+    """What a piece makes of its inputs: its convolution's output, and all that later ones read."""
+    made = {name for node in piece.nodes for name in node.output}
+    outputs = sorted(piece.kept & made | {piece.conv.output[0]})
+    reads = {name for node in piece.nodes for name in node.input}
+    graph = onnx.helper.make_graph(
+        piece.nodes,
+        "piece",
+        [
+            onnx.helper.make_tensor_value_info(
+                name, onnx.helper.np_dtype_to_tensor_dtype(held[name][0].dtype), None
+            )
+            for name in piece.inputs
+        ],
+        [onnx.helper.make_empty_tensor_value_info(name) for name in outputs],
+        [tensor for tensor in model.graph.initializer if tensor.name in reads],
+    )
+    part = onnx.helper.make_model(
+        graph, opset_imports=model.opset_import, ir_version=model.ir_version
+    )
+    session = _session(part)
+    results: dict[str, Batches] = {name: [] for name in outputs}
+    for number in range(len(held[piece.inputs[0]])):
+        feeds = {name: held[name][number] for name in piece.inputs}
+        for name, values in zip(outputs, session.run(outputs, feeds), strict=True):
+            results[name].append(values)
+    return results
+
+
+def _means_in_float(
+    network: onnx.ModelProto, convolutions: list[onnx.NodeProto], levels: Batches
 ) -> list[NDArray[np.float64]]:
-    """The mean of each channel of tensors [n, channels, height, width], as [channels] each."""
+    """The mean of each channel of the convolutions' outputs, as [channels] each."""
     probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe.CopyFrom(network)
     del probe.graph.output[:]
     # Means in the graph, so that no activation has to be kept.
-    axes = numpy_helper.from_array(np.array([0, 2, 3], np.int64), "mean_axes")
+    axes = numpy_helper.from_array(np.array([2, 3], np.int64), "mean_axes")
     probe.graph.initializer.append(axes)
-    for number, name in enumerate(names):
+    for number, node in enumerate(convolutions):
         mean = f"mean_{number}"
         probe.graph.node.append(
-            onnx.helper.make_node("ReduceMean", [name, "mean_axes"], [mean], keepdims=0)
+            onnx.helper.make_node("ReduceMean", [node.output[0], "mean_axes"], [mean], keepdims=0)
         )
         probe.graph.output.append(onnx.helper.make_tensor_value_info(mean, 1, None))
+    session = _session(probe)
+    batches = [session.run(None, {"levels": batch}) for batch in levels]
+    return [np.concatenate(means).mean(0, dtype=np.float64) for means in zip(*batches, strict=True)]
+
+
+def _channel_means(output: Batches) -> NDArray[np.float64]:
+    """The mean of each channel over batches of [n, channels, height, width]."""
+    means = [batch.mean((2, 3), dtype=np.float64) for batch in output]
+    mean: NDArray[np.float64] = np.concatenate(means).mean(0)
+    return mean
+
+
+def _session(model: onnx.ModelProto) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    sums: list[Any] = [0.0] * len(names)
-    for batch in batches:
-        means = session.run(None, {"levels": batch})
-        sums = [s + m.astype(np.float64) * len(batch) for s, m in zip(sums, means, strict=True)]
-    posters = sum(len(batch) for batch in batches)
-    return [s / posters for s in sums]
 
 
-def _add_to_bias(model: onnx.ModelProto, node: onnx.NodeProto, change: NDArray[np.float64]) -> None:
-    """Add to a convolution's bias: an int32 tensor behind a DequantizeLinear, or a float one."""
+def _add_to_bias(
+    model: onnx.ModelProto, node: onnx.NodeProto, change: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Add to a convolution's bias: an int32 tensor behind a DequantizeLinear, or a float one.
+    Returns what was added, rounded as the bias is."""
     values = {tensor.name: tensor for tensor in model.graph.initializer}
     producers = {output: n for n in model.graph.node for output in n.output}
     source = producers.get(node.input[2])
     tensor = values[source.input[0] if source else node.input[2]]
     bias = numpy_helper.to_array(tensor)
+    scale: Any = 1.0
     if source:
         scale = numpy_helper.to_array(values[source.input[1]]).astype(np.float64)
-        changed = bias + np.round(change / scale).astype(np.int64)
-        changed = np.clip(changed, -(2**31), 2**31 - 1)
+        steps = np.round(change / scale)
+        changed = np.clip(bias + steps, -(2**31), 2**31 - 1).astype(np.int32)
     else:
-        changed = bias + change
-    tensor.CopyFrom(numpy_helper.from_array(changed.astype(bias.dtype), tensor.name))
+        changed = (bias + change).astype(bias.dtype)
+    tensor.CopyFrom(numpy_helper.from_array(changed, tensor.name))
+    return (changed.astype(np.float64) - bias) * scale

@@ -68,7 +68,9 @@ def preprocessing_graph(size: tuple[int, int]) -> onnx.ModelProto:
     A batch that has the input size already must not pay for the products. An If could skip them,
     but behind an If OpenVINO (2026.4) gives wrong probabilities for the first batch of each shape,
     without an error. So the batch is cut in two: the posters that have the size (all or none), and
-    those that have not (none or all); a product with no posters costs nothing.
+    those that have not (none or all); a product with no posters costs nothing. onnxruntime before
+    1.32 takes an empty operand only on the left, and only where no Transpose is right before the
+    product, because it joins the two.
     """
     width, height = size
     text = f"""
@@ -98,13 +100,14 @@ def preprocessing_graph(size: tuple[int, int]) -> onnx.ModelProto:
       pixels = Cast <to = 1> (other_planes)
       {_axis("x", 2, width)}
       rows = MatMul (pixels, x_weights)
-      {_rounded("rows")}
+      columns = Transpose <perm = [0, 1, 3, 2]> (rows)
+      {_rounded("columns")}
       {_axis("y", 1, height)}
-      y_transposed = Transpose <perm = [1, 0]> (y_weights)
-      both_axes = MatMul (y_transposed, rows_level)
+      both_axes = MatMul (columns_level, y_weights)
       {_rounded("both_axes")}
+      upright = Transpose <perm = [0, 1, 3, 2]> (both_axes_level)
 
-      together = Concat <axis = 0> (ready_levels, both_axes_level)
+      together = Concat <axis = 0> (ready_levels, upright)
       levels = Reshape (together, output_shape)
     }}
     """

@@ -25,17 +25,7 @@ def int8_network(
     settings.posters of them are looked at. Raises GenreInferError where onnxruntime is missing.
     """
     posters = posters[: settings.posters]
-    folded = Folded(checkpoint)
-    if settings.equalisation:
-        equalise(folded, posters, settings.equalisation)
-    unrounded = network_graph(folded, checkpoint.size)
-    network = unrounded
-    if settings.rounding:
-        round_weights(folded, posters)
-        network = network_graph(folded, checkpoint.size)
-    quantized = quantize(network, posters, settings)
-    if settings.bias_correction:
-        correct_biases(quantized, unrounded, posters)
+    quantized = quantized_network(networks(checkpoint, posters, settings), posters, settings)
     steps = asdict(settings)
     del steps["posters"]
     details = steps | {
@@ -45,3 +35,29 @@ def int8_network(
         "calibration_sha256": hashlib.sha256(posters.tobytes()).hexdigest(),  # of their pixels
     }
     return quantized, details
+
+
+def networks(
+    checkpoint: Checkpoint, posters: Pixels, settings: Settings
+) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """The checkpoint's network in float32, equalised, before and after its weights were rounded:
+    of the settings only equalisation and rounding count here."""
+    folded = Folded(checkpoint)
+    if settings.equalisation:
+        equalise(folded, posters, settings.equalisation)
+    unrounded = network_graph(folded, checkpoint.size)
+    if not settings.rounding:
+        return unrounded, unrounded
+    round_weights(folded, posters)
+    return unrounded, network_graph(folded, checkpoint.size)
+
+
+def quantized_network(
+    floats: tuple[onnx.ModelProto, onnx.ModelProto], posters: Pixels, settings: Settings
+) -> onnx.ModelProto:
+    """What networks() gave, quantized."""
+    unrounded, network = floats
+    quantized = quantize(network, posters, settings)
+    if settings.bias_correction:
+        correct_biases(quantized, unrounded, posters)
+    return quantized

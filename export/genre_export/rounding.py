@@ -18,6 +18,7 @@ from .watch import watch_inputs
 LEVELS = 64  # of either sign: int8 within 7 bits
 PLACES = 64  # positions looked at in each poster's activations
 DAMPING = 0.01  # of the mean diagonal: keeps the inverse steady where few inputs were seen
+NOTHING = 1e-12  # the step of a channel of nothing but zeros, which stays that
 BLOCK = 128  # columns whose corrections are added up before the others feel them
 
 
@@ -33,10 +34,12 @@ def round_weights(network: Folded, posters: Pixels, seed: int = 0) -> None:
     products = _input_products(network, convolutions, posters, seed)
     for conv in convolutions:
         weights = conv.weight.data.flatten(1).double()
+        scale = (weights.abs().amax(dim=1, keepdim=True) / LEVELS).clamp(min=NOTHING)
         inputs, seen = products.pop(conv)
         if seen < len(inputs):  # errors that cancel over so few would not do so elsewhere
-            inputs = torch.eye(len(inputs))
-        rounded = _rounded(weights, inputs.double())
+            rounded = (weights / scale).round() * scale
+        else:
+            rounded = _rounded(weights, scale, inputs.double())
         conv.weight.data = rounded.view_as(conv.weight).to(conv.weight.dtype)
 
 
@@ -59,10 +62,10 @@ def _input_products(
     return sums
 
 
-def _rounded(weights: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
-    """weights: float64 [outputs, inputs]. products: float64 [inputs, inputs]."""
-    largest, place_of_largest = weights.abs().max(dim=1, keepdim=True)
-    scale = (largest / LEVELS).clamp(min=1e-12)  # a channel of nothing but zeros stays that
+def _rounded(weights: torch.Tensor, scale: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
+    """weights: float64 [outputs, inputs]. scale: float64 [outputs, 1], the grid's step. products:
+    float64 [inputs, inputs]."""
+    place_of_largest = weights.abs().argmax(dim=1, keepdim=True)
     diagonal = products.diagonal()
     order = diagonal.argsort(descending=True, stable=True)
     damped = products + torch.eye(len(products), dtype=products.dtype) * (

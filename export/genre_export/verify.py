@@ -1,6 +1,7 @@
 """The comparison right after writing: the file, through an engine, against PyTorch."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +74,12 @@ def original_probabilities(
     return np.concatenate(parts)
 
 
-def engine_probabilities(
-    engine: Engine, posters: Pixels, batch_size: int = 8
-) -> NDArray[np.float32]:
+def engine_probabilities(engine: Engine, posters: Pixels) -> NDArray[np.float32]:
     """What the file says through an engine: float32 [posters, genres]."""
-    batches = (posters[i : i + batch_size] for i in range(0, len(posters), batch_size))
-    return np.concatenate([engine.run(batch) for batch in batches])
+    size = engine.batch_size
+    batches = [posters[i : i + size] for i in range(0, len(posters), size)]
+    with ThreadPoolExecutor(engine.lanes) as lanes:
+        return np.concatenate(list(lanes.map(engine.run, batches)))
 
 
 def compare(

@@ -62,6 +62,8 @@ def unevenness(activation: torch.Tensor) -> float:
 
 
 def test_equalising_evens_the_channels_and_changes_no_answer(network: Folded) -> None:
+    # So loud a network's logits are huge, and float32 has few digits left behind the point.
+    network.output.register_forward_hook(lambda *given: given[2] / given[2].abs().amax())
     before, expected = inside(network, OTHERS)
     equalise(network, POSTERS, strength=1.0)
     after, given = inside(network, OTHERS)
