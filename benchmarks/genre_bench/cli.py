@@ -27,8 +27,8 @@ _DEVICES = click.option(
     "--device",
     "devices",
     multiple=True,
-    type=click.Choice(["cpu", "openvino", "cuda"]),
-    help="Run the models here; may be repeated. Default: every device that is there.",
+    type=click.Choice(["cpu", "openvino", "cuda", "tensorrt"]),
+    help="Run here; may be repeated. Default: every one of the first three that is there.",
 )
 _CSV = click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here."
@@ -123,6 +123,8 @@ def draft(force: bool, **options: Any) -> None:
     show_default=True,
     help="Which posters to measure on; settings are chosen on valid.",
 )
+@click.option("--count", type=click.IntRange(1), help="So many of them, at random. Default: all.")
+@SEED
 @_DEVICES
 @_CSV
 @FORCE

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from genre_export.checkpoint import read_checkpoint
 from genre_export.graph import join, preprocessing_graph
@@ -55,11 +56,16 @@ def run_int8(
     posters: Path,
     split: str,
     devices: tuple[str, ...],
+    count: int | None,
+    seed: int,
     csv_file: Path | None,
 ) -> None:
     """Print and write how far each of VARIANTS is from the original, on the devices named, or on
-    every one that is there. Raises GenreInferError."""
+    every one that is there. count: so many posters at random; None is all. Raises
+    GenreInferError."""
     reference, dataset = original(checkpoint, table, posters, split)
+    if count:
+        reference, dataset = _sample(reference, dataset, count, seed)
     read = read_checkpoint(checkpoint)
     looked_at = calibration_posters(read, posters)
     floats: dict[tuple[int, float, bool], Any] = {}  # several variants begin with the same
@@ -81,6 +87,17 @@ def run_int8(
     changes = {k: k.replace("macro_ap_change_", "AP ± ") for k in rows[0] if "change" in k}
     title = f"int8 against the original over {len(dataset.posters)} posters of {split}"
     finish(title, rows, {**COLUMNS, **changes}, csv_file)
+
+
+def _sample(reference: Answers, dataset: Dataset, count: int, seed: int) -> tuple[Answers, Dataset]:
+    total = len(dataset.posters)
+    generator = np.random.default_rng(seed)
+    chosen = np.sort(generator.choice(total, min(count, total), replace=False))
+    posters = [dataset.posters[i] for i in chosen]
+    return (
+        replace(reference, probabilities=reference.probabilities[chosen]),
+        replace(dataset, posters=posters, pixels=dataset.pixels[chosen]),
+    )
 
 
 def _engines(model: bytes, size: tuple[int, int], devices: tuple[str, ...]) -> list[Engine]:

@@ -163,6 +163,7 @@ def join(preprocessing: onnx.ModelProto, network: onnx.ModelProto) -> onnx.Model
         model.ir_version = IR_VERSION
     joined = compose.merge_models(preprocessing, network, io_map=[("levels", "levels")])
     joined.graph.name = "genre_infer"
+    del joined.opset_import[1:]  # both have the one of OPSET, and merge_models names it twice
     return strip(joined)
 
 

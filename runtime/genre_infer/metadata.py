@@ -16,6 +16,7 @@ KEY = "genre_infer"
 
 INPUT, OUTPUT = "image", "probabilities"
 PRECISIONS = ("float32", "float16", "int8")
+_DEEPEST = 20  # details within details; without a bound, readers run out of stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,16 @@ def _check(known: dict[str, Any]) -> None:
             raise ModelError(f"The model's metadata: {name} is not a mapping to texts.")
     if not isinstance(known.get("details", {}), dict):
         raise ModelError("The model's metadata: details is not a mapping.")
+    if _deeper(known.get("details"), _DEEPEST):
+        raise ModelError(f"The model's metadata: details are nested over {_DEEPEST} levels deep.")
     _check_thresholds(known["thresholds"], genres)
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _check_thresholds(thresholds: Any, genres: list[str]) -> None:

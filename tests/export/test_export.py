@@ -47,6 +47,17 @@ def expected(checkpoint: Path, posters: np.ndarray) -> np.ndarray:
     return answer
 
 
+def test_older_onnxruntimes_take_the_products_of_no_posters(models: Path) -> None:
+    """Before 1.32 an empty operand must be on the left, and no Transpose right before it: seen with
+    1.20.1 and 1.31.1, which a test cannot install."""
+    model = onnx.load(models / "float32.onnx")
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", 18)]
+    makers = {name: node for node in model.graph.node for name in node.output}
+    products = [node for node in model.graph.node if node.op_type == "MatMul"][:2]
+    assert [node.input[1] for node in products] == ["x_weights", "y_weights"]
+    assert all(makers[node.input[0]].op_type != "Transpose" for node in products)
+
+
 @pytest.mark.parametrize(
     ("precision", "bound"), [("float32", 1e-5), ("float16", 5e-3), ("int8", 0.3)]
 )

@@ -90,6 +90,7 @@ def test_fields_of_a_later_minor_addition_are_ignored() -> None:
         (changed(licences={"code": None}), "licences"),
         (changed(created_with={"numpy": 2}), "created_with"),
         (changed(details=[]), "details"),
+        (changed(details=json.loads('{"a": [' * 11 + "]}" * 11)), "nested over 20 levels"),
     ],
 )
 def test_faults_have_their_own_sentence(text: str, sentence: str) -> None:
