@@ -166,10 +166,18 @@ class Counts(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="Numbers of posters, all links to the same few.",
 )
-@_options(_MODEL, _DEVICES, _THREADS, _BATCH, _CSV, FORCE)
+@_options(_MODEL)
+@click.option(
+    "--stand-in",
+    is_flag=True,
+    help="In place of a model one of next to nothing: what the pipeline needs, in minutes.",
+)
+@_options(_DEVICES, _THREADS, _BATCH, _CSV, FORCE)
 def memory(**options: Any) -> None:
     """Measure the peak memory of whole genre-infer processes, for few posters and for many."""
     _check(options)
+    if options["model"] and options["stand_in"]:
+        raise click.UsageError("--stand-in takes the place of a model; leave it or --model out.")
     with needs_extra("bench"):
         from .memory import run_memory
     run_memory(**options)

@@ -1,5 +1,7 @@
 """genre-bench memory: the peak of whole genre-infer processes, for few posters and for many."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +14,7 @@ from .contenders import cores_used, open_classifiers, versions
 from .folders import Folder, link_all, poster_folder
 from .processes import engine_options, genre_infer, run_process
 from .report import finish
+from .stand_in import NAME, write_stand_in
 from .throughput_rows import ratio
 
 TITLES = {
@@ -31,12 +34,41 @@ def run_memory(
     size: tuple[int, int] | None,
     counts: tuple[int, ...],
     model: Path | None,
+    stand_in: bool,
     devices: tuple[str, ...],
     threads: int | None,
     batch_size: int | None,
     csv_file: Path | None,
 ) -> None:
     """Measure, print and write. Raises GenreInferError."""
+    with _model(model, stand_in) as model:
+        rows = _rows(posters, count, size, counts, model, devices, threads, batch_size)
+    if stand_in:
+        rows = [{**row, "system": f"{row['system']}, {NAME}"} for row in rows]
+    finish("Peak memory of whole processes", rows, TITLES, csv_file)
+
+
+@contextmanager
+def _model(model: Path | None, stand_in: bool) -> Iterator[Path | None]:
+    if not stand_in:
+        yield model
+        return
+    with TemporaryDirectory(prefix="genre-bench-") as folder:
+        path = Path(folder) / "stand-in.onnx"
+        write_stand_in(path)
+        yield path
+
+
+def _rows(
+    posters: Path | None,
+    count: int | None,
+    size: tuple[int, int] | None,
+    counts: tuple[int, ...],
+    model: Path | None,
+    devices: tuple[str, ...],
+    threads: int | None,
+    batch_size: int | None,
+) -> list[dict[str, Any]]:
     with open_classifiers(model, devices, None, threads=threads) as classifiers:
         there = {one.device: one.provider for one in classifiers}
     measured = []
@@ -53,7 +85,7 @@ def run_memory(
         "poster_kb": described["poster_kb"],
         "threads": cores_used(threads),
     }
-    finish("Peak memory of whole processes", figures(measured, common), TITLES, csv_file)
+    return figures(measured, common)
 
 
 def _run(folder: Folder, number: int, options: list[str]) -> tuple[int, float]:

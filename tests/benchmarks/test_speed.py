@@ -127,6 +127,13 @@ def test_memory(model: Path, folder: Path, tmp_path: Path) -> None:
     assert 30 < float(few["peak_mb"]) < 2000
 
 
+def test_memory_of_the_pipeline_alone(folder: Path, tmp_path: Path) -> None:
+    args = ["memory", "--posters", folder, "--counts", "100", "--stand-in", "--device", "cpu"]
+    (row,) = measured(tmp_path / "figures.csv", *args)
+    assert (row["system"], row["posters"]) == ("CPUExecutionProvider, stand-in", "100")
+    assert 30 < float(row["peak_mb"]) < 2000
+
+
 def test_the_peak_is_the_process_s_own() -> None:
     held = np.ones(300_000_000, np.uint8)  # what this process holds is not counted
     nothing = run_process([sys.executable, "-c", "pass"]).peak_bytes
@@ -192,6 +199,7 @@ def test_a_model_of_another_checkpoint_is_refused(checkpoint: Path) -> None:
         (["throughput"], "--no-fastai"),
         (["latency", "--posters", ".", "--size", "64x96", "--no-fastai"], "--size is of drawn"),
         (["memory", "--counts", "10,many"], "not numbers of posters"),
+        (["memory", "--stand-in", "--model", __file__], "leave it or --model out"),
         (["start", "--no-fastai", "--csv", __file__], "--force replaces it"),
     ],
 )
