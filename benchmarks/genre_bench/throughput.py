@@ -37,6 +37,7 @@ from .throughput_rows import (
 from .timing import Run, alternate, timed
 
 WORKERS = (0, 1, 2)  # of fastai's DataLoader; the best of them counts
+LEAST_BATCH = 32  # posters in one call of predict
 NETWORK_POSTERS = 512  # at most so many decoded posters are held for the network alone
 
 
@@ -176,10 +177,11 @@ def _decode_all(one: Callable[[Path], Pixels], files: tuple[Path, ...], workers:
 
 
 def _batches(classifier: Classifier, folder: Folder) -> list[Pixels]:
-    """Raw batches of the classifier's own batch size, the last one filled up from the start."""
+    """Raw batches for predict, the last one filled up from the start."""
     files = folder.files[:NETWORK_POSTERS]
     pixels = [decode(file, classifier) for file in files]
-    size = classifier.batch_size
+    # Several of the runtime's own batches at a time, so that all of an engine's lanes are busy.
+    size = classifier.batch_size * -(-LEAST_BATCH // classifier.batch_size)
     wanted = -(-len(pixels) // size) * size
     whole = np.stack([pixels[i % len(pixels)] for i in range(wanted)])
     return [whole[i : i + size] for i in range(0, wanted, size)]
@@ -189,9 +191,9 @@ def _add_networks(
     race: Race, classifiers: list[Classifier], plain: Classifier | None, folder: Folder
 ) -> None:
     """The network alone: Classifier.predict on raw batches. plain: the float32 model."""
-    batches = _batches(classifiers[0], folder)
     contenders = [(NETWORK, one) for one in classifiers] + ([(FLOAT32, plain)] if plain else [])
     for stage, one in contenders:
+        batches = _batches(one, folder)
         _run_all(one.predict, batches[:2])
         turn = _turn(batches, one.device, folder)
         posters = sum(len(batch) for batch in turn)

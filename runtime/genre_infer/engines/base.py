@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -67,16 +66,19 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def in_batches(run: Callable[[Pixels], Probabilities], batch: Pixels, size: int) -> Probabilities:
-    """Run any number of posters in batches of one size, the last one padded: for engines that plan
-    anew for each further shape."""
+def parts_of(batch: Pixels, size: int) -> list[Pixels]:
+    """A batch of any number of posters in parts of one size, the last one padded: for engines that
+    plan anew for each further shape."""
     if len(batch) == size:
-        return run(batch)
-    parts = []
-    for start in range(0, len(batch), size):
-        part = batch[start : start + size]
-        count = len(part)
-        if count < size:
-            part = np.concatenate([part, np.zeros((size - count, *part.shape[1:]), np.uint8)])
-        parts.append(run(part)[:count])
-    return np.concatenate(parts)
+        return [batch]
+    parts = [batch[start : start + size] for start in range(0, len(batch), size)]
+    missing = size - len(parts[-1])
+    if missing:
+        padding = np.zeros((missing, *batch.shape[1:]), np.uint8)
+        parts[-1] = np.concatenate([parts[-1], padding])
+    return parts
+
+
+def whole(results: list[Probabilities], count: int) -> Probabilities:
+    """The rows of `count` posters, from what the parts gave."""
+    return results[0] if len(results[0]) == count else np.concatenate(results)[:count]

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import DeviceError, ModelError
 from ..metadata import INPUT, OUTPUT
 from ..posters import Pixels
-from .base import Engine, Probabilities, Request, first_line, in_batches, installed
+from .base import Engine, Probabilities, Request, first_line, installed, parts_of, whole
 
 _BATCH_SIZE = 8  # larger ones gain nothing on a processor and need more memory
 
@@ -29,7 +29,8 @@ class OnnxRuntime:
 
     def run(self, batch: Pixels) -> Probabilities:
         """See Engine."""
-        return in_batches(self._run, batch, self.batch_size if self._padded else len(batch))
+        parts = parts_of(batch, self.batch_size if self._padded else len(batch))
+        return whole([self._run(part) for part in parts], len(batch))
 
     def _run(self, batch: Pixels) -> Probabilities:
         batch = np.ascontiguousarray(batch)

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+from collections import deque
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from ..errors import DeviceError, ModelError
 from ..posters import Pixels
-from .base import Engine, Probabilities, Request, first_line, in_batches
+from .base import Engine, Probabilities, Request, first_line, parts_of, whole
 
 _BATCH_SIZE = 4  # measured: larger ones gain nothing beside decoding, and need more memory
 _MOST_LANES = 8
@@ -39,15 +41,13 @@ class OpenVino:
         self._compiled: dict[_Shape | None, _Compiled] = {}
         self._lock = threading.Lock()  # one compilation at a time
         usual = (self.batch_size, *self._size, 3)
-        self._run(np.zeros(usual, np.uint8))  # a fault shows now, not at the first poster
+        self.run(np.zeros(usual, np.uint8))  # a fault shows now, not at the first poster
 
     def run(self, batch: Pixels) -> Probabilities:
         """See Engine."""
         usual = batch.shape[1:3] == self._size and len(batch) > 1
-        return in_batches(self._run, batch, self.batch_size if usual else len(batch))
-
-    def _run(self, batch: Pixels) -> Probabilities:
-        return self._for(batch.shape).run(np.ascontiguousarray(batch))
+        parts = parts_of(np.ascontiguousarray(batch), self.batch_size if usual else len(batch))
+        return whole(self._for(parts[0].shape).run(parts), len(batch))
 
     def _for(self, shape: tuple[int, ...]) -> "_Compiled":
         count, height, width, _ = shape
@@ -88,13 +88,34 @@ class _Compiled:
         for _ in range(lanes):
             self._free.put(compiled.create_infer_request())
 
-    def run(self, batch: Pixels) -> Probabilities:
-        request = self._free.get()
+    def run(self, parts: list[Pixels]) -> list[Probabilities]:
+        """Batches of the compiled shape, side by side on as many requests as are free."""
+        started: deque[tuple[int, Any]] = deque()
+        results: list[Any] = [None] * len(parts)
         try:
-            request.infer([batch], share_inputs=True)
-            return np.array(request.get_output_tensor(0).data)
+            for number, part in enumerate(parts):
+                # Who holds a request finishes it before waiting for another: else two callers,
+                # each with what the other one waits for, would wait for ever.
+                if started and self._free.empty():
+                    self._finish(started, results)
+                request = self._free.get()
+                started.append((number, request))
+                request.start_async([part], share_inputs=True)
+            while started:
+                self._finish(started, results)
         except RuntimeError as error:
             raise DeviceError(f"OpenVINO cannot run the model: {first_line(error)}") from None
+        finally:
+            while started:  # after a fault, or Ctrl-C: the parts must outlive their computation
+                with suppress(RuntimeError):
+                    self._finish(started, results)
+        return results
+
+    def _finish(self, started: deque[tuple[int, Any]], results: list[Any]) -> None:
+        number, request = started.popleft()
+        try:
+            request.wait()
+            results[number] = np.array(request.get_output_tensor(0).data)
         finally:
             self._free.put(request)
 
