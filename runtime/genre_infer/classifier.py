@@ -1,14 +1,16 @@
 """The public class: a model, opened once, that classifies posters."""
 
 import os
-from collections.abc import Generator, Iterable
+import sys
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from types import TracebackType
 
 import numpy as np
 
 from .cores import available_cores
-from .engines import Engine, Probabilities, Request, open_engine
+from .decoders import Decoder, InThread
+from .engines import GPUS, Engine, Probabilities, Request, open_engine
 from .errors import GenreInferError
 from .installed import find_model
 from .metadata import Metadata
@@ -16,6 +18,11 @@ from .model_file import load_model
 from .pipeline import Stages, classified
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 from .results import GenreProbability, Result
+
+DECODERS = ("auto", "threads", "processes")
+
+# Up to so many, decoding threads get by with one interpreter beside a GPU.
+_THREADS_OF_ONE_INTERPRETER = 4
 
 
 class Classifier:
@@ -33,6 +40,9 @@ class Classifier:
     batch_size: posters a batch of classify_many; None is what suits the device. 1 opens soonest and
         takes the least memory. timeout: seconds for reading and decoding one of classify_many's
         posters; None: no end.
+    decoders: how classify_many decodes files: in "threads"; in "processes", one for each of
+        threads, which a decoder's crash or a time limit can end; or "auto", which is processes
+        beside a GPU where threads is more than 4.
     limits: what is refused before it is decoded.
     exact: decode large JPEGs in full, as training did, and not at a fraction of their size that is
         at least twice the model's.
@@ -53,6 +63,7 @@ class Classifier:
         threads: int | None = None,
         batch_size: int | None = None,
         timeout: float | None = None,
+        decoders: str = "auto",
         limits: Limits | None = None,
         exact: bool = False,
     ) -> None:
@@ -60,6 +71,10 @@ class Classifier:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
         if any(number is not None and number < 1 for number in (batch_size, top, threads)):
             raise ValueError("batch_size, top and threads are at least 1")
+        if decoders not in DECODERS:
+            raise ValueError(f"decoders is one of {', '.join(DECODERS)}, not {decoders!r}")
+        if decoders == "processes" and not _can_start_processes():
+            raise GenreInferError('Only python itself can start processes: decoders="threads".')
         loaded = load_model(find_model(model), sha256)
         self.sha256 = loaded.sha256
         self.metadata: Metadata = loaded.metadata
@@ -83,6 +98,10 @@ class Classifier:
         )
         self._opened: Engine | None = engine
         self.batch_size = engine.batch_size
+        if decoders == "auto":
+            held_back = engine.device in GPUS and self.threads > _THREADS_OF_ONE_INTERPRETER
+            decoders = "processes" if held_back and _can_start_processes() else "threads"
+        self.decoders = decoders
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -115,11 +134,11 @@ class Classifier:
         """Classify posters lazily: one Result for each source, in order.
 
         Decoding and computing run ahead in threads, by a few batches and no more, whatever the
-        number of sources. Closing the generator, or leaving its loop, stops the threads. Sources
-        are taken by the thread that asks for results.
+        number of sources. Closing the generator, or leaving its loop, stops the threads, and ends
+        the processes where there are any. Sources are taken by the thread that asks for results.
         """
         stages: Stages[Source] = Stages(
-            decode=self._decode,
+            decoder=self._new_decoder(),
             run=lambda batch: self._engine.run(batch),  # which says so once it is closed
             size=(self.metadata.height, self.metadata.width),
             batch_size=self.batch_size,
@@ -173,6 +192,18 @@ class Classifier:
         width, height = self.metadata.width, self.metadata.height
         return poster_pixels(source, width, height, self._limits, draft=not self._exact)
 
+    def _new_decoder(self) -> Callable[[], Decoder[Source]]:
+        """What makes a decoder."""
+        if self.decoders == "threads":
+            return lambda: InThread(self._decode)
+        # Here: threads, and whoever waits for a first poster, do without its imports.
+        from .decoder_process import Job
+        from .in_process import InProcess
+
+        size = self.metadata.width, self.metadata.height
+        job = Job(*size, self._limits, draft=not self._exact)
+        return lambda: InProcess(job, self._decode)
+
     def _outcome(self, source: Source, outcome: Probabilities | Exception) -> Result:
         if not isinstance(outcome, Exception):
             return self._result(source, outcome)
@@ -193,6 +224,12 @@ class Classifier:
         ]
         named.sort(key=lambda one: -one.probability)
         return Result(_path(source), "ok", tuple(named[: self.top]), scores, None)
+
+
+def _can_start_processes() -> bool:
+    """Whether python can be started once more: an application with python inside would start
+    itself."""
+    return bool(sys.executable) and not hasattr(sys, "frozen")
 
 
 def _failed(source: Source, error: PosterError) -> Result:

@@ -113,6 +113,13 @@ def main() -> None:
     help="Cores to use; default: all that CPU affinity and a container's quota allow.",
 )
 @click.option(
+    "--decoders",
+    type=click.Choice(["auto", "threads", "processes"]),
+    default="auto",
+    show_default=True,
+    help="How posters are decoded; auto: in processes beside a GPU with more than 4 threads.",
+)
+@click.option(
     "--exact",
     is_flag=True,
     help="Decode large JPEGs in full; default: at a fraction of their size, at least twice the "

@@ -1,9 +1,9 @@
 """Posters to probabilities: decoded by threads, computed in batches, delivered in order.
 
-Decoding threads fill batches; the thread that decodes a batch's last poster hands it to the lanes,
-threads that run the engine; whoever consumes takes rows from the oldest batch. Only so many batches
-are under way, so memory does not depend on the number of posters, and decoding and computing go on
-while the consumer works.
+Decoding threads, each with a decoder of its own, fill batches; the thread that decodes a batch's
+last poster hands it to the lanes, threads that run the engine; whoever consumes takes rows from the
+oldest batch. Only so many batches are under way, so memory does not depend on how many posters
+there are, and decoding and computing go on while the consumer works.
 """
 
 import threading
@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .decoders import Decoder
 from .posters import Pixels
 
 Item = TypeVar("Item")
@@ -33,12 +34,12 @@ _PATIENCE, _PATIENCE_ON_CTRL_C = 10.0, 0.5
 class Stages(Generic[Item]):
     """What is done, by how many threads.
 
-    decode: one poster to uint8 [height, width, 3], of `size` (height, width). run: a batch of these
-    to float32 [N, genres], called by `lanes` threads. workers: decoding threads. timeout: seconds
-    for one poster's decoding, or None. Both functions may raise.
+    decoder: makes what each of `workers` threads decodes with, to pixels of `size` (height, width).
+    run: a batch of these to float32 [N, genres], called by `lanes` threads; may raise. timeout:
+    seconds for one poster's decoding, or None.
     """
 
-    decode: Callable[[Item], Pixels]
+    decoder: Callable[[], Decoder[Item]]
     run: Callable[[Pixels], Row]
     size: tuple[int, int]
     batch_size: int
@@ -53,7 +54,7 @@ def classified(
     """Yield (item, its row of probabilities), in the order of items.
 
     A fault of decoding is yielded in the row's place, TimeoutError for an item that took too long:
-    its thread cannot be stopped, so it is left behind and another takes its place. A fault of run
+    a thread cannot be stopped, so it is left behind and another takes its place. A fault of run
     or of items is raised where it occurred, after the rows before it. Items are taken by the
     consumer's thread, lanes + 2 batches ahead and no more; all threads end with the generator.
     """
@@ -70,12 +71,8 @@ def classified(
 class _Batch:
     """Posters that are computed together, each with its own slot in one array."""
 
-    def __init__(self, items: list[Any], alone: bool, stages: Stages[Any]) -> None:
-        # Engines plan anew for each further shape, and a poster's row must not hang on how many
-        # others came with it: a run's last batch is as large as all others, unless it is the
-        # run's only poster.
-        count = 1 if alone else stages.batch_size
-        self.pixels: Pixels | None = np.zeros((count, *stages.size, 3), np.uint8)
+    def __init__(self, items: list[Any], pixels: Pixels) -> None:
+        self.pixels: Pixels | None = pixels
         self.slots = [_Slot(self, position, item) for position, item in enumerate(items)]
         self.left = len(items)
         self.lock = threading.Lock()
@@ -83,24 +80,26 @@ class _Batch:
         self.rows: Row | None = None
         self.fault: Exception | None = None
 
-    def compute(self, run: Callable[[Pixels], Row]) -> None:
-        pixels, self.pixels = self.pixels, None  # done with, also where the rows wait for long
+    def compute(self, run: Callable[[Pixels], Row]) -> Pixels:
+        """Compute the rows, or keep the fault. Returns the pixels, which are done with."""
+        pixels, self.pixels = self.pixels, None
+        assert pixels is not None
         try:
-            if pixels is not None and any(slot.fault is None for slot in self.slots):
+            if any(slot.fault is None for slot in self.slots):
                 self.rows = run(pixels)
         except Exception as error:
             self.fault = error
-        del pixels
-        self.done.set()
+        return pixels
 
 
 class _Slot:
     """One poster's place in a batch; settled once it is decoded, or has failed."""
 
-    __slots__ = ("batch", "fault", "item", "position", "settled", "started")
+    __slots__ = ("batch", "decoder", "fault", "item", "position", "settled", "started")
 
     def __init__(self, batch: _Batch, position: int, item: Any) -> None:
         self.batch, self.position, self.item = batch, position, item
+        self.decoder: Decoder[Any] | None = None
         self.started: float | None = None
         self.settled = False
         self.fault: Exception | None = None
@@ -111,9 +110,11 @@ class _Slot:
             if self.settled:
                 return False, False
             self.settled = True
+            assert self.batch.pixels is not None
             if isinstance(outcome, Exception):
                 self.fault = outcome
-            elif self.batch.pixels is not None:
+                self.batch.pixels[self.position] = 0
+            else:
                 self.batch.pixels[self.position] = outcome
             self.batch.left -= 1
             return True, self.batch.left == 0
@@ -125,8 +126,10 @@ class _Pipeline:
         self._undecoded: SimpleQueue[_Slot | None] = SimpleQueue()
         self._ready: SimpleQueue[_Batch | None] = SimpleQueue()
         self._under_way: deque[_Batch] = deque()
+        self._spare: list[Pixels] = []
+        self._decoders: list[Decoder[Any]] = []
         for _ in range(stages.workers):
-            self._start(self._decode, "genre-infer-decode")
+            self._start_decoding()
         self._lanes = [self._start(self._compute, "genre-infer-lane") for _ in range(stages.lanes)]
 
     def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, Row | Exception]]:
@@ -152,6 +155,8 @@ class _Pipeline:
         for queue in (self._undecoded, self._ready):
             _drain(queue)
             queue.put(None)
+        for decoder in self._decoders:
+            decoder.stop()
         end = time.monotonic() + patience
         for lane in self._lanes:
             lane.join(max(0.0, end - time.monotonic()))
@@ -162,23 +167,42 @@ class _Pipeline:
         thread.start()
         return thread
 
+    def _array(self, count: int) -> Pixels:
+        # Used again: to be given fresh memory takes the system longer than copying the posters.
+        if self._spare and count == self._stages.batch_size:
+            return self._spare.pop()
+        return np.zeros((count, *self._stages.size, 3), np.uint8)
+
+    def _start_decoding(self) -> None:
+        decoder = self._stages.decoder()
+        self._decoders.append(decoder)
+        self._start(lambda: self._decode(decoder), "genre-infer-decode")
+
     def _submit(self, group: list[Any], *, alone: bool) -> None:
-        batch = _Batch(group, alone, self._stages)
+        # Engines plan anew for each further shape, and a poster's row must not hang on how many
+        # others came with it: a run's last batch is as large as all others, unless it is the
+        # run's only poster.
+        pixels = self._array(1 if alone else self._stages.batch_size)
+        pixels[len(group) :] = 0
+        batch = _Batch(group, pixels)
         self._under_way.append(batch)
         for slot in batch.slots:
             self._undecoded.put(slot)
 
-    def _decode(self) -> None:
+    def _decode(self, decoder: Decoder[Any]) -> None:
         while (slot := self._undecoded.get()) is not None:
-            slot.started = time.monotonic()
             outcome: Pixels | Exception
             try:
-                outcome = self._stages.decode(slot.item)
+                decoder.prepare(slot.item)
+                slot.decoder, slot.started = decoder, time.monotonic()
+                outcome = decoder.decode(slot.item)
             except Exception as error:
                 outcome = error
             if not self._settle(slot, outcome):
-                return  # it took too long, and another thread has taken this one's place
-        self._undecoded.put(None)  # the end is for every thread
+                break  # it took too long, and another thread has taken this one's place
+        else:
+            self._undecoded.put(None)  # the end is for every thread
+        decoder.close()
 
     def _settle(self, slot: _Slot, outcome: Pixels | Exception) -> bool:
         first, last = slot.settle(outcome)
@@ -188,7 +212,11 @@ class _Pipeline:
 
     def _compute(self) -> None:
         while (batch := self._ready.get()) is not None:
-            batch.compute(self._stages.run)
+            pixels = batch.compute(self._stages.run)
+            if len(pixels) == self._stages.batch_size:
+                self._spare.append(pixels)
+            batch.done.set()
+            del pixels, batch  # not held while this lane waits for the next
         self._ready.put(None)
 
     def _first_is_done(self) -> bool:
@@ -206,7 +234,10 @@ class _Pipeline:
             for slot in batch.slots:
                 late = slot.started is not None and slot.started < before
                 if late and not slot.settled and self._settle(slot, TimeoutError()):
-                    self._start(self._decode, "genre-infer-decode")
+                    assert slot.decoder is not None
+                    slot.decoder.stop()
+                    self._decoders.remove(slot.decoder)
+                    self._start_decoding()
 
 
 def _take(items: Iterator[Any], count: int) -> tuple[list[Any], Exception | None]:

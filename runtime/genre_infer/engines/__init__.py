@@ -14,6 +14,7 @@ from .base import Engine, Probabilities, Request, installed
 __all__ = [
     "DEVICES",
     "ENGINES",
+    "GPUS",
     "Engine",
     "Kind",
     "Probabilities",
@@ -30,13 +31,14 @@ class Kind:
     device: its name for users. package: the distribution that brings it; where it is not installed,
     "auto" passes it over without a word. home: module and function that open it, imported when
     needed; the function raises DeviceError where the device is not there or does not run. auto:
-    whether "auto" may take it.
+    whether "auto" may take it. gpu: whether it leaves the processor to decoding.
     """
 
     device: str
     package: str
     home: str
     auto: bool = True
+    gpu: bool = False
 
     def open(self, request: Request) -> Engine:
         """Import the engine and open a model on it. Raises DeviceError, ModelError."""
@@ -49,11 +51,13 @@ class Kind:
 
 ENGINES = (  # the fastest first; the last one is what "auto" ends with
     # Not by itself: TensorRT compiles the network for minutes whenever it is opened.
-    Kind("tensorrt", "onnxruntime-gpu", "gpu:open_tensorrt", auto=False),
-    Kind("cuda", "onnxruntime-gpu", "gpu:open_cuda"),
+    Kind("tensorrt", "onnxruntime-gpu", "gpu:open_tensorrt", auto=False, gpu=True),
+    Kind("cuda", "onnxruntime-gpu", "gpu:open_cuda", gpu=True),
     Kind("openvino", "openvino", "openvino_cpu:open_openvino"),
     Kind("cpu", "onnxruntime", "onnx_runtime:open_cpu"),
 )
+
+GPUS = frozenset(kind.device for kind in ENGINES if kind.gpu)
 
 DEVICES = ("auto", *(kind.device for kind in reversed(ENGINES)))
 
