@@ -133,14 +133,15 @@ class _Pipeline:
         self._lanes = [self._start(self._compute, "genre-infer-lane") for _ in range(stages.lanes)]
 
     def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, Row | Exception]]:
-        most, ended = self._stages.lanes + 2, False
+        most, first, ended = self._stages.lanes + 2, True, False
         fault: Exception | None = None
         while True:
             while not ended and len(self._under_way) < most and not self._first_is_done():
                 group, fault = _take(items, self._stages.batch_size)
                 ended = fault is not None or len(group) < self._stages.batch_size
                 if group:
-                    self._submit(group, alone=ended and len(group) == 1 and not self._under_way)
+                    self._submit(group, alone=first and ended and len(group) == 1)
+                    first = False
             if not self._under_way:
                 break
             batch = self._under_way[0]

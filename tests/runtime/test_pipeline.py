@@ -78,6 +78,29 @@ def test_batches_have_one_shape() -> None:
     assert shapes == [(1, *SIZE, 3)]  # a run's only poster does not pay for others
 
 
+def test_a_last_poster_that_comes_late_is_computed_as_all_others() -> None:
+    shapes = []
+
+    def seen(batch: np.ndarray) -> np.ndarray:
+        shapes.append(batch.shape)
+        return run(batch)
+
+    def late() -> Iterator[int]:
+        yield from (0, 1)
+        assert eventually(lambda: len(shapes) == 1)
+        time.sleep(0.1)  # for the batch to be done, so that no further one is taken ahead
+        yield from (2, 3)
+        yield 4
+
+    found = []
+    for n, row in classified(late(), stages(run=seen, batch_size=2)):
+        found.append((n, float(row[0])))
+        assert eventually(lambda: len(shapes) >= 2)
+        time.sleep(0.1)
+    assert found == [(n, n * n) for n in range(5)]
+    assert shapes == [(2, *SIZE, 3)] * 3
+
+
 def test_nothing_to_do() -> None:
     assert list(classified([], stages())) == []
     assert eventually(lambda: our_threads() == 0)
