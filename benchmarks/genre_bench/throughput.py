@@ -37,7 +37,6 @@ from .throughput_rows import (
 from .timing import Run, alternate, timed
 
 WORKERS = (0, 1, 2)  # of fastai's DataLoader; the best of them counts
-LEAST_BATCH = 32  # posters in one call of predict
 NETWORK_POSTERS = 512  # at most so many decoded posters are held for the network alone
 
 
@@ -97,8 +96,9 @@ def _measure(
             _add_runtime(race, classifier, folder, Path(outputs), command)
         _add_decoding(race, classifiers[0], folder, cores)
         _add_networks(race, classifiers, plain, folder)
-        if checkpoint and any(classifier.device in GPUS for classifier in classifiers):
-            _add_torch(race, checkpoint, classifiers[0], folder)
+        on_gpus = [classifier for classifier in classifiers if classifier.device in GPUS]
+        if checkpoint and on_gpus:
+            _add_torch(race, checkpoint, on_gpus[0], folder)
         if fastai and checkpoint:
             _add_fastai(race, checkpoint, folder, fastai_device, threads)
         fastai_runs = [key for key, one in race.measured.items() if one.stage == GET_PREDS]
@@ -107,9 +107,10 @@ def _measure(
             **folder.describe(),
             "precision": classifiers[0].metadata.precision,
             "threads": cores,
-            "batch_size": classifiers[0].batch_size,
         }
-    return figures(race.measured, seconds, cores, common)
+        sizes = {classifier.provider: classifier.batch_size for classifier in classifiers}
+    rows = figures(race.measured, seconds, cores, common)
+    return [{**row, "batch_size": sizes.get(row["system"], "")} for row in rows]
 
 
 def _add_runtime(
@@ -177,11 +178,10 @@ def _decode_all(one: Callable[[Path], Pixels], files: tuple[Path, ...], workers:
 
 
 def _batches(classifier: Classifier, folder: Folder) -> list[Pixels]:
-    """Raw batches for predict, the last one filled up from the start."""
+    """Raw batches of the classifier's own batch size, the last one filled up from the start."""
     files = folder.files[:NETWORK_POSTERS]
     pixels = [decode(file, classifier) for file in files]
-    # Several of the runtime's own batches at a time, so that all of an engine's lanes are busy.
-    size = classifier.batch_size * -(-LEAST_BATCH // classifier.batch_size)
+    size = classifier.batch_size
     wanted = -(-len(pixels) // size) * size
     whole = np.stack([pixels[i % len(pixels)] for i in range(wanted)])
     return [whole[i : i + size] for i in range(0, wanted, size)]
@@ -190,15 +190,16 @@ def _batches(classifier: Classifier, folder: Folder) -> list[Pixels]:
 def _add_networks(
     race: Race, classifiers: list[Classifier], plain: Classifier | None, folder: Folder
 ) -> None:
-    """The network alone: Classifier.predict on raw batches. plain: the float32 model."""
+    """The network alone: Classifier.predict on raw batches, one for each of the engine's lanes at
+    once. plain: the float32 model."""
     contenders = [(NETWORK, one) for one in classifiers] + ([(FLOAT32, plain)] if plain else [])
     for stage, one in contenders:
         batches = _batches(one, folder)
-        _run_all(one.predict, batches[:2])
+        _run_all(one.predict, batches[:2], one.lanes)
         turn = _turn(batches, one.device, folder)
         posters = sum(len(batch) for batch in turn)
         measured = Measured(stage, one.provider, one.device, versions(one.device), posters)
-        race.add(measured, timed(partial(_run_all, one.predict, turn)))
+        race.add(measured, timed(partial(_run_all, one.predict, turn, one.lanes)))
 
 
 def _turn(batches: list[Pixels], device: str, folder: Folder) -> list[Pixels]:
@@ -208,9 +209,10 @@ def _turn(batches: list[Pixels], device: str, folder: Folder) -> list[Pixels]:
     return batches * (-(-len(folder.files) // held) if device in GPUS else 1)
 
 
-def _run_all(run: Callable[[Pixels], object], batches: list[Pixels]) -> None:
-    for batch in batches:
-        run(batch)
+def _run_all(run: Callable[[Pixels], object], batches: list[Pixels], lanes: int = 1) -> None:
+    with ThreadPoolExecutor(lanes) as pool:
+        for _ in pool.map(run, batches):
+            pass
 
 
 def _add_torch(race: Race, checkpoint: Path, classifier: Classifier, folder: Folder) -> None:

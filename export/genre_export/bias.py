@@ -28,7 +28,7 @@ def correct_biases(
     quantized, network: 'levels' -> 'probabilities', from one network. posters: uint8
     [n, height, width, 3] at the input size. The quantized network is run piece by piece, each on
     what the pieces before it gave with their biases moved already; what lies between two pieces
-    takes some 4 MB a poster of 182x268.
+    takes up to 7 MB a poster of 182x268, the float weights of all layers included.
     """
     levels = [as_levels(posters[i : i + batch_size]) for i in range(0, len(posters), batch_size)]
     pieces = list(_pieces(quantized.graph))

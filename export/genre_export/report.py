@@ -147,15 +147,17 @@ def _counted_genres(labels: NDArray[np.bool_] | None) -> int:
 
 
 def _posters_per_second(classifier: Classifier, pixels: Pixels) -> float:
-    """The network alone, warm, in batches of 8 at the input size: by the median batch."""
-    batch = np.resize(pixels, (BATCH, *pixels.shape[1:]))
+    """The network alone, warm, in batches of 8 or more (so many that all lanes have one) at the
+    input size: by the median batch."""
+    count = max(BATCH, classifier.batch_size * classifier.lanes)
+    batch = np.resize(pixels, (count, *pixels.shape[1:]))
     classifier.predict(batch)
     times: list[float] = []
     while len(times) < LEAST_BATCHES or sum(times) < SECONDS:
         started = time.perf_counter()
         classifier.predict(batch)
         times.append(time.perf_counter() - started)
-    return BATCH / float(np.median(times))
+    return count / float(np.median(times))
 
 
 def _versions() -> dict[str, str]:

@@ -60,7 +60,7 @@ def _against(report: dict[str, Any]) -> str:
     text = (
         "The original is the checkpoint's float16 weights in float32 in PyTorch, with its "
         f"calibration. Differences are of probabilities, over {posters} {kind}, labels at the "
-        "checkpoint's own thresholds. Speed is the network alone in batches of 8, on "
+        "checkpoint's own thresholds. Speed is the network alone in batches of 8 or more, on "
         f"{report['cores']} cores; the machine's load average before it was measured was "
         f"{'not recorded' if report['load_average'] is None else report['load_average']}."
     )

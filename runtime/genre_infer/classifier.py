@@ -47,7 +47,8 @@ class Classifier:
     exact: decode large JPEGs in full, as training did, and not at a fraction of their size that is
         at least twice the model's.
 
-    Raises ModelError for a model that cannot be used, DeviceError for a device that is not there.
+    Raises ModelError for a model that cannot be used, DeviceError for a device that is not there,
+    GenreInferError where decoders="processes" cannot be had.
     All methods may be called from many threads.
     """
 
@@ -98,6 +99,7 @@ class Classifier:
         )
         self._opened: Engine | None = engine
         self.batch_size = engine.batch_size
+        self._may_go_without = decoders == "auto"
         if decoders == "auto":
             held_back = engine.device in GPUS and self.threads > _THREADS_OF_ONE_INTERPRETER
             decoders = "processes" if held_back and _can_start_processes() else "threads"
@@ -117,6 +119,11 @@ class Classifier:
     def provider(self) -> str:
         """The execution provider in use, as the engine itself names it."""
         return self._engine.provider
+
+    @property
+    def lanes(self) -> int:
+        """How many batches the engine computes at once without one waiting for another."""
+        return self._engine.lanes
 
     def classify(self, source: Source) -> Result:
         """Classify one poster: a path, a file's bytes, a PIL image, or uint8 [height, width, 3] in
@@ -202,7 +209,15 @@ class Classifier:
 
         size = self.metadata.width, self.metadata.height
         job = Job(*size, self._limits, draft=not self._exact)
-        return lambda: InProcess(job, self._decode)
+        return lambda: InProcess(job, self._decode, self._without_processes)
+
+    def _without_processes(self, error: GenreInferError) -> None:
+        """Go on where they were not asked for, and say so."""
+        if not self._may_go_without:
+            raise error
+        self.decoders = "threads"
+        if str(error) not in self.skipped:
+            self.skipped.append(str(error))
 
     def _outcome(self, source: Source, outcome: Probabilities | Exception) -> Result:
         if not isinstance(outcome, Exception):

@@ -117,7 +117,7 @@ def main() -> None:
     type=click.Choice(["auto", "threads", "processes"]),
     default="auto",
     show_default=True,
-    help="How posters are decoded; auto: in processes beside a GPU with more than 4 threads.",
+    help="How posters are decoded; auto: in processes where a GPU computes and threads are over 4.",
 )
 @click.option(
     "--exact",
@@ -172,6 +172,8 @@ def classify(
     limits = Limits(pixels=max_pixels, bytes=max_bytes)
     if options["batch_size"] is None and len(paths) == 1 and _is_one(paths[0]):
         options["batch_size"] = 1  # opens soonest
+        if options["decoders"] == "auto":
+            options["decoders"] = "threads"
     this_process_is_ours()
     with Classifier(options.pop("model"), device=device, limits=limits, **options) as classifier:
         posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)

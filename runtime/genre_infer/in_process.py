@@ -27,24 +27,33 @@ from .results import Status
 # These lead to a process's own files, as in `genre-infer <(curl …)`.
 _OURS = ("/dev/", "/proc/")
 
+_LONGEST_START = 60.0  # seconds
+
 
 class InProcess:
     """Decodes paths in a process of its own, started for the first and anew where it has ended.
 
     job: what is done with each. in_thread: decodes all other sources, in the calling thread.
-    Only stop may be called by several threads.
+    without: is told where no process starts; it raises, or returns and all is decoded in the
+    thread. Only stop may be called by several threads.
     """
 
-    def __init__(self, job: Job, in_thread: Callable[[Source], Pixels]) -> None:
-        self._job, self._in_thread = job, in_thread
+    def __init__(
+        self,
+        job: Job,
+        in_thread: Callable[[Source], Pixels],
+        without: Callable[[GenreInferError], None],
+    ) -> None:
+        self._job, self._in_thread, self._without = job, in_thread, without
+        self._goes_without = False
         self._process: _Process | None = None
         self._stopped = False
         self._lock = threading.Lock()  # so that none is started once it is stopped
 
     def prepare(self, source: Source) -> None:
         """Start the process, if this source needs one. Raises GenreInferError where none starts."""
-        if self._process is None and _file(source) is not None:
-            self._start()
+        if self._process is None and not self._goes_without and _file(source) is not None:
+            self._try_to_start()
 
     def decode(self, source: Source) -> Pixels:
         """uint8 [height, width, 3], RGB, which hold until the next call.
@@ -53,14 +62,9 @@ class InProcess:
         that has run out), and GenreInferError where no process starts or one fails otherwise.
         """
         path = _file(source)
-        if path is None:
+        process = None if path is None else self._ready_for(path)
+        if process is None or path is None:
             return self._in_thread(source)
-        process = self._process or self._start()
-        try:
-            send(process.requests, path)
-        except OSError:  # it ended before this poster, which is not to blame
-            process = self._start()
-            send(process.requests, path)
         try:
             reply = receive(process.replies)
         except EOFError:
@@ -72,6 +76,27 @@ class InProcess:
         if not status:
             raise GenreInferError(f"Decoding {path!r} failed: {message}")
         raise PosterError(cast(Status, status), message)
+
+    def _ready_for(self, path: str) -> "_Process | None":
+        """The process, with this path sent to it; None where there is none to be had."""
+        self.prepare(path)
+        if self._process is not None:
+            try:
+                send(self._process.requests, path)
+            except OSError:  # it ended before this poster, which is not to blame
+                self._try_to_start()
+                if self._process is not None:
+                    send(self._process.requests, path)
+        return self._process
+
+    def _try_to_start(self) -> None:
+        try:
+            self._start()
+        except GenreInferError as error:
+            if self._stopped:
+                raise
+            self._without(error)
+            self._goes_without = True
 
     def stop(self) -> None:
         """Kill the process, whatever it does. Nothing is decoded afterwards."""
@@ -86,7 +111,7 @@ class InProcess:
         self.stop()
         self._end()
 
-    def _start(self) -> "_Process":
+    def _start(self) -> None:
         self._end()
         with self._lock:
             if self._stopped:
@@ -95,11 +120,8 @@ class InProcess:
                 process = self._process = _Process(self._job)
             except OSError as error:
                 raise GenreInferError(_no_start(error.strerror or str(error))) from None
-        try:
-            receive(process.replies)
-        except EOFError:
-            raise GenreInferError(_no_start(self._end())) from None
-        return process
+        if not process.is_ready():
+            raise GenreInferError(_no_start(self._end()))
 
     def _end(self) -> str:
         """Let go of the process. Returns how it ended."""
@@ -133,15 +155,31 @@ class _Process:
         pixels = np.frombuffer(memory, np.uint8)  # which keeps the memory
         self.pixels: Pixels = pixels.reshape(job.height, job.width, 3)
 
+    def is_ready(self) -> bool:
+        """Wait for its first message, which is empty: 4 bytes of 0. What comes before it was
+        printed by something that Python imports at its start."""
+        last = b""
+        limit = threading.Timer(_LONGEST_START, self.kill)
+        limit.start()
+        try:
+            while last != bytes(4):
+                part = os.read(self.replies, 1 << 16)
+                if not part:
+                    return False
+                last = (last + part)[-4:]
+        finally:
+            limit.cancel()
+        return True
+
     def kill(self) -> None:
         """From any thread; the pipes stay, for who waits at them."""
         self._popen.kill()
-        with suppress(subprocess.TimeoutExpired):  # amid a disk's or a network's read that hangs
-            self._popen.wait(1)
 
     def end(self) -> str:
         """Kill it and close the pipes. Returns how it ended, by itself or so."""
         self.kill()
+        with suppress(subprocess.TimeoutExpired):  # amid a disk's or a network's read that hangs
+            self._popen.wait(1)
         for pipe in (self._popen.stdin, self._popen.stdout):
             if pipe is not None:
                 pipe.close()

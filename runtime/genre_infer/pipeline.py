@@ -127,6 +127,7 @@ class _Pipeline:
         self._ready: SimpleQueue[_Batch | None] = SimpleQueue()
         self._under_way: deque[_Batch] = deque()
         self._spare: list[Pixels] = []
+        self._stopped = False
         self._decoders: list[Decoder[Any]] = []
         for _ in range(stages.workers):
             self._start_decoding()
@@ -153,6 +154,7 @@ class _Pipeline:
 
     def stop(self, patience: float) -> None:
         """Have all threads end, and wait so many seconds for the lanes' last batches."""
+        self._stopped = True
         for queue in (self._undecoded, self._ready):
             _drain(queue)
             queue.put(None)
@@ -212,7 +214,7 @@ class _Pipeline:
         return first
 
     def _compute(self) -> None:
-        while (batch := self._ready.get()) is not None:
+        while (batch := self._ready.get()) is not None and not self._stopped:
             pixels = batch.compute(self._stages.run)
             if len(pixels) == self._stages.batch_size:
                 self._spare.append(pixels)
