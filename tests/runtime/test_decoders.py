@@ -131,7 +131,9 @@ def test_a_process_that_dies_amid_a_poster_gives_it_a_row(
 @needs_proc
 def test_a_process_that_dies_between_posters_costs_none_of_them(folder: Path) -> None:
     decoder = InProcess(
-        Job(182, 268, Limits(), draft=True), in_thread=lambda _: pytest.fail("a path")
+        Job(182, 268, Limits(), draft=True),
+        in_thread=lambda _: pytest.fail("a path"),
+        without=lambda error: pytest.fail(str(error)),
     )
     before = decoder.decode(folder / "1.jpg").copy()
     (process,) = decoding(os.getpid())
@@ -251,14 +253,44 @@ def test_a_process_that_does_not_start_is_an_error(
 def test_auto_is_processes_beside_a_gpu_with_many_threads(
     threads: int, device: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pretend(device, monkeypatch)
+    with Classifier(threads=threads) as classifier:
+        assert classifier.decoders == expected
+
+
+def pretend(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor, by the name of another device."""
+
     def pretended(request: Request, _: str) -> tuple[Engine, list[str]]:
         engine, skipped = open_engine(request, "cpu")
         engine.device = device
         return engine, skipped
 
     monkeypatch.setattr(genre_infer.classifier, "open_engine", pretended)
-    with Classifier(threads=threads) as classifier:
-        assert classifier.decoders == expected
+
+
+def test_auto_goes_on_in_threads_where_no_process_starts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend("cuda", monkeypatch)
+    monkeypatch.setattr(sys, "executable", str(folder / "none"))
+    with Classifier(threads=5) as classifier:
+        results = list(classifier.classify_many([folder / "1.jpg", folder / "2.jpg"]))
+        assert [result.status for result in results] == ["ok", "ok"]
+        (sentence,) = classifier.skipped
+        assert "does not start" in sentence
+        assert classifier.decoders == "threads"
+
+
+def test_what_python_s_start_prints_is_no_answer(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('hello from the start of python')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    with in_processes() as classifier:
+        (result,) = classifier.classify_many([folder / "1.jpg"])
+    assert result.status == "ok"
 
 
 def test_decoders_of_another_name_are_refused() -> None:
