@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,3 +22,13 @@ def run(
 
 def rows(output: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
+
+
+def eventually(condition: Callable[[], object], seconds: float = 60.0) -> bool:
+    """Whether the condition comes true within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False

@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import COMMAND, CPU, rows
+from command import COMMAND, CPU, eventually, rows
 from PIL import Image
 
 import genre_infer.classifier
@@ -39,15 +39,6 @@ def decoding(parent: int) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
-
-
-def eventually(condition: Callable[[], object], seconds: float = 60.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def writer(fifo: Path) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import eventually
 
 from genre_infer.decoders import InThread
 from genre_infer.pipeline import Stages, classified
@@ -37,15 +38,6 @@ def values(outcomes: Iterator[tuple[int, Any]]) -> list[Any]:
 
 def our_threads() -> int:
     return sum(thread.name.startswith("genre-infer-") for thread in threading.enumerate())
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
