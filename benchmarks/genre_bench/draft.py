@@ -16,10 +16,11 @@ from genre_infer import Classifier, Limits
 from genre_infer.cores import available_cores
 from genre_infer.posters import Pixels, Source, poster_pixels
 from genre_infer.progress import progress
-from genre_train.dataset import Dataset, load_dataset
+from genre_train.dataset import load_dataset
 from genre_train.metrics import headline, threshold_row
 
 from .report import print_table, write_figures
+from .systems import drawn
 
 FACTORS = (3.0, 11.0)  # of the input size: 182x268 becomes 546x804 up to 2002x2948
 GRAIN = 6.0  # standard deviation in levels: enlarged pictures have no fine detail of their own
@@ -58,7 +59,7 @@ def run_draft(
         metadata, name = exact.metadata, f"{exact.metadata.precision}, {exact.provider}"
         size, genres = (metadata.width, metadata.height), list(exact.genres)
         dataset = load_dataset(table, posters, size, splits=(split,), genres=genres)
-        chosen = _chosen(dataset, count, seed)
+        chosen = drawn(dataset, count, seed)
         paths = [posters / dataset.posters[i].name for i in chosen]
         answers: list[list[NDArray[np.float64]]] = []
         for data in progress(_enlarged(paths, size, seed), len(chosen), "Large posters"):
@@ -103,13 +104,6 @@ def draft_row(
         and abs(change) <= bound.macro_ap_change
     )
     return {**row, "within_bound": within}
-
-
-def _chosen(dataset: Dataset, count: int, seed: int) -> NDArray[np.int64]:
-    """At most `count` posters at random: their positions, ascending."""
-    generator = np.random.default_rng(seed)
-    total = len(dataset.posters)
-    return np.sort(generator.choice(total, min(count, total), replace=False))
 
 
 def _enlarged(paths: list[Path], size: tuple[int, int], seed: int) -> Iterator[bytes]:

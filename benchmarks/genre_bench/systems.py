@@ -44,6 +44,13 @@ def original(checkpoint: Path, table: Path, posters: Path, split: str) -> tuple[
     return Answers("original, PyTorch", "original", probabilities, thresholds), dataset
 
 
+def drawn(dataset: Dataset, count: int, seed: int) -> NDArray[np.int64]:
+    """At most `count` posters at random: their positions, ascending."""
+    generator = np.random.default_rng(seed)
+    total = len(dataset.posters)
+    return np.sort(generator.choice(total, min(count, total), replace=False))
+
+
 def answers(classifier: Classifier, dataset: Dataset) -> Answers:
     """What an exported file says, from the posters' files to probabilities, as users run it."""
     paths = [dataset.folder / poster.name for poster in dataset.posters]

@@ -12,6 +12,7 @@ import numpy as np
 
 from genre_infer import Classifier, GenreInferError
 from genre_infer.discover import Discovery
+from genre_infer.engines import GPUS
 from genre_infer.posters import Pixels
 from genre_infer.rows import Output, make_writer
 
@@ -26,7 +27,6 @@ from .throughput_rows import (
     FLOAT32,
     FOLDER,
     GET_PREDS,
-    GPUS,
     NETWORK,
     PROCESS,
     TITLES,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from genre_infer.engines import GPUS
+
 from .timing import Seconds
 
 # The stages that are measured.
@@ -11,7 +13,6 @@ DECODE_ONE, DECODE_ALL = "decode, one core", "decode, all cores"
 DECODE_FULL = "full decode, all cores"
 NETWORK, FLOAT32, TORCH = "network", "network, float32", "network, PyTorch"
 
-GPUS = ("cuda", "tensorrt")
 
 RATIOS = ("get_preds", "full_decode", "float32", "torch")  # to what; columns times_…
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from genre_export.checkpoint import read_checkpoint
 from genre_export.graph import join, preprocessing_graph
@@ -21,7 +20,7 @@ from genre_train.dataset import Dataset
 
 from .compare import parity_row
 from .report import finish
-from .systems import DEVICES, Answers, original
+from .systems import DEVICES, Answers, drawn, original
 
 CHOSEN = Settings()
 PLAIN = replace(CHOSEN, equalisation=0, rounding=False, bias_correction=False, operators=("Conv",))
@@ -90,9 +89,7 @@ def run_int8(
 
 
 def _sample(reference: Answers, dataset: Dataset, count: int, seed: int) -> tuple[Answers, Dataset]:
-    total = len(dataset.posters)
-    generator = np.random.default_rng(seed)
-    chosen = np.sort(generator.choice(total, min(count, total), replace=False))
+    chosen = drawn(dataset, count, seed)
     posters = [dataset.posters[i] for i in chosen]
     return (
         replace(reference, probabilities=reference.probabilities[chosen]),
