@@ -97,7 +97,7 @@ def parity(force: bool, **options: Any) -> None:
 @FORCE
 def draft(force: bool, **options: Any) -> None:
     """Measure what decoding large JPEGs at a fraction of their size (genre-infer without --exact)
-    changes: --count posters of a split, enlarged 3 to 11 times, sharpened and with grain, go
+    changes: --count posters of a split, enlarged 4 to 20 times, sharpened and with grain, go
     through MODEL (default: the packaged one) both ways, and once more with one level of noise.
     Exit status 1: the drafts do not keep the bound (99th percentile of the difference 0.02, 99.5 %
     of labels agree, macro average precision within 0.001)."""

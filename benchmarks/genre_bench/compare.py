@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
 
 from genre_export import bounds
 from genre_export.verify import parity
 from genre_train import metrics
 from genre_train.dataset import Dataset
 
-from .systems import Answers
+from .systems import Answers, Probabilities
 
 
 def accuracy_rows(systems: list[Answers], dataset: Dataset) -> list[dict[str, Any]]:
@@ -36,28 +38,37 @@ def parity_row(system: Answers, original: Answers, dataset: Dataset) -> dict[str
     that thresholds fitted anew do not count as differences.
     """
     ours, theirs = system.probabilities, original.probabilities
+    changes = ap_changes(ours, theirs, dataset.labels(), dataset.domains())
     figures = {
         **dataclasses.asdict(parity(theirs, ours, original.thresholds)),
-        **_ap_differences(ours, theirs, dataset),
+        **{f"{bounds.AP_CHANGE}_{domain}": change for domain, change in changes.items()},
     }
     rules = bounds.RULES[system.precision]
     return {"system": system.name, **figures, **judged(rules, figures)}
 
 
 def judged(rules: Sequence[bounds.Rule], figures: dict[str, Any]) -> dict[str, str]:
-    """bound: in words. met: yes or no. missed: the rules that are, with their figures. All empty
-    where there is no bound."""
+    """bound: in words. met: yes, no, or in part, where a rule's figure could not be measured.
+    missed: the rules that are, with their figures. All empty where there is no bound."""
     faults = bounds.missed(rules, figures)
-    met = "" if not rules else "no" if faults else "yes"
+    met = "no" if faults else "in part" if bounds.unjudged(rules, figures) else "yes"
+    met = met if rules else ""
     return {"bound": bounds.bound(rules), "met": met, "missed": "; ".join(faults)}
 
 
-def _ap_differences(ours: Any, theirs: Any, dataset: Dataset) -> dict[str, float]:
-    """Macro average precision less the original's, per domain."""
-    labels, domains = dataset.labels(), dataset.domains()
-    values = {}
+def ap_changes(
+    ours: Probabilities, theirs: Probabilities, labels: NDArray[np.bool_], domains: NDArray[np.str_]
+) -> dict[str, float | None]:
+    """domain -> macro average precision of ours less that of theirs, over the genres with posters
+    enough; None where there is none."""
+    changes: dict[str, float | None] = {}
     for domain in np.unique(domains):
         chosen = domains == domain
-        ap = [metrics.headline(p[chosen], labels[chosen], domains[chosen]) for p in (ours, theirs)]
-        values[f"macro_ap_change_{domain}"] = ap[0]["macro_ap"] - ap[1]["macro_ap"]
-    return values
+        columns = metrics.supported(labels[chosen])
+        if not len(columns):
+            changes[str(domain)] = None
+            continue
+        truth = labels[chosen][:, columns]
+        ap = [average_precision_score(truth, p[chosen][:, columns]) for p in (ours, theirs)]
+        changes[str(domain)] = float(ap[0] - ap[1])
+    return changes

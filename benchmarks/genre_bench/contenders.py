@@ -1,23 +1,22 @@
 """What is measured: the runtime on every device that is there, with the versions of all engines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import click
 from PIL import Image
 
-from genre_export.model import export_model
-from genre_export.quantize import Settings
-from genre_infer import Classifier, DeviceError, GenreInferError
+from genre_export.checkpoint import read_checkpoint
+from genre_export.model import make_model
+from genre_infer import Classifier, GenreInferError
 from genre_infer.cores import available_cores
 from genre_infer.posters import Limits, Pixels, poster_pixels, squish
-from genre_train.checkpoint import read_document
 
-from .systems import DEVICES
+from .report import say
+from .systems import refuse_others, there
 
 _PACKAGES = {
     "cpu": ("onnxruntime", "onnxruntime-gpu"),
@@ -42,6 +41,12 @@ def versions(engine: str) -> str:
     return ", ".join(found)
 
 
+def model_used(classifier: Classifier) -> str:
+    """Which file it is, for a row of figures: name, version, precision, sha256."""
+    about = classifier.metadata
+    return f"{about.name} {about.version}, {about.precision}, {classifier.sha256[:16]}"
+
+
 def cores_used(threads: int | None) -> int:
     """The cores that a Classifier with this `threads` uses."""
     return threads or available_cores()
@@ -49,7 +54,7 @@ def cores_used(threads: int | None) -> int:
 
 @contextmanager
 def open_classifiers(
-    model: Path | None, devices: Sequence[str], checkpoint: Path | None, **options: Any
+    model: Path | None, devices: tuple[str, ...], checkpoint: Path | None, **options: Any
 ) -> Iterator[list[Classifier]]:
     """A model on every device, open until the end of the block.
 
@@ -58,35 +63,13 @@ def open_classifiers(
     Raises DeviceError, or GenreInferError for a model of another checkpoint.
     """
     with ExitStack() as stack:
-        opened = []
-        missing = []
-        for device in devices or DEVICES:
-            try:
-                classifier = Classifier(model, device=device, **options)
-            except DeviceError as error:
-                if devices:
-                    raise
-                missing.append(f"Not measured: {error}")
-                continue
-            opened.append(stack.enter_context(classifier))
-        if not opened:
-            raise DeviceError("No engine is there. " + " ".join(dict.fromkeys(missing)))
-        refuse_other_checkpoint(opened[0], model, checkpoint)
-        for sentence in dict.fromkeys(missing):
-            click.echo(sentence, err=True)
+        missing: list[str] = []
+        found = there(devices, lambda device: Classifier(model, device=device, **options), missing)
+        opened = [stack.enter_context(classifier) for classifier in found]
+        if checkpoint:
+            refuse_others((model,), checkpoint)
+        say(missing)
         yield opened
-
-
-def refuse_other_checkpoint(
-    classifier: Classifier, model: Path | None, checkpoint: Path | None
-) -> None:
-    """Raises GenreInferError for a model that was made from other weights: two networks would be
-    compared, not two runtimes."""
-    if checkpoint is None:
-        return
-    if classifier.metadata.checkpoint_sha256 != read_document(checkpoint)["weights"]["sha256"]:
-        name = model or "The packaged model"
-        raise GenreInferError(f"{name} was not exported from this --checkpoint.")
 
 
 @contextmanager
@@ -101,11 +84,12 @@ def open_float32(
             return
         if model is None and checkpoint is not None:
             model = Path(folder) / "float32.onnx"
-            export_model(checkpoint, model, "float32", None, Settings(), ())
+            model.write_bytes(make_model(read_checkpoint(checkpoint), "float32").data)
         with Classifier(model, device="cpu", **options) as classifier:
             if classifier.metadata.precision != "float32":
                 raise GenreInferError(f"{model} is {classifier.metadata.precision}, not float32.")
-            refuse_other_checkpoint(classifier, model, checkpoint)
+            if checkpoint:
+                refuse_others((model,), checkpoint)
             yield classifier
 
 

@@ -17,12 +17,13 @@ from genre_infer.cores import available_cores
 from genre_infer.posters import Pixels, Source, poster_pixels
 from genre_infer.progress import progress
 from genre_train.dataset import load_dataset
-from genre_train.metrics import headline, threshold_row
+from genre_train.metrics import FEWEST_POSTERS, threshold_row
 
+from .compare import ap_changes
 from .report import print_table, write_figures
 from .systems import drawn
 
-FACTORS = (3.0, 11.0)  # of the input size: 182x268 becomes 546x804 up to 2002x2948
+FACTORS = (4.0, 20.0)  # of the input size: from 4 on a half, from 8 a quarter, from 16 an eighth
 GRAIN = 6.0  # standard deviation in levels: enlarged pictures have no fine detail of their own
 QUALITY = 90
 
@@ -31,7 +32,7 @@ QUALITY = 90
 class Bound:
     """How far the draft may be from exact decoding. percentile_99: of |probability difference|.
     labels_agree: least share of poster-genre pairs on the same side of the threshold.
-    macro_ap_change: largest change of macro average precision, 0 to 1."""
+    macro_ap_change: largest change of macro average precision (mean of the domains), 0 to 1."""
 
     percentile_99: float = 0.02
     labels_agree: float = 0.995
@@ -58,7 +59,8 @@ def run_draft(
     ):
         metadata, name = exact.metadata, f"{exact.metadata.precision}, {exact.provider}"
         size, genres = (metadata.width, metadata.height), list(exact.genres)
-        dataset = load_dataset(table, posters, size, splits=(split,), genres=genres)
+        seen = int(metadata.details.get("split_seed", 0))  # where the table has no splits
+        dataset = load_dataset(table, posters, size, seed=seen, splits=(split,), genres=genres)
         chosen = drawn(dataset, count, seed)
         paths = [posters / dataset.posters[i].name for i in chosen]
         answers: list[list[NDArray[np.float64]]] = []
@@ -88,22 +90,21 @@ def draft_row(
     """How far drafts (ours) are from exact decoding (theirs), both [posters, genres]."""
     bound = Bound()
     difference = np.abs(ours - theirs)
-    change = (
-        headline(ours, labels, domains)["macro_ap"] - headline(theirs, labels, domains)["macro_ap"]
-    )
-    row = {
+    changes = ap_changes(ours, theirs, labels, domains).values()
+    measured = [change for change in changes if change is not None]
+    change = float(np.mean(measured)) if measured else None
+    percentile = float(np.quantile(difference, 0.99))
+    agree = float(((ours >= thresholds) == (theirs >= thresholds)).mean())
+    return {
         "posters": len(ours),
         "largest": float(difference.max()),
-        "percentile_99": float(np.quantile(difference, 0.99)),
-        "labels_agree": float(((ours >= thresholds) == (theirs >= thresholds)).mean()),
+        "percentile_99": percentile,
+        "labels_agree": agree,
         "macro_ap_change": change,
+        "within_bound": percentile <= bound.percentile_99
+        and agree >= bound.labels_agree
+        and (change is None or abs(change) <= bound.macro_ap_change),
     }
-    within = (
-        row["percentile_99"] <= bound.percentile_99
-        and row["labels_agree"] >= bound.labels_agree
-        and abs(change) <= bound.macro_ap_change
-    )
-    return {**row, "within_bound": within}
 
 
 def _enlarged(paths: list[Path], size: tuple[int, int], seed: int) -> Iterator[bytes]:
@@ -157,3 +158,9 @@ def _report(rows: list[dict[str, Any]]) -> None:
     print_table("Drafts of large JPEGs against exact decoding", rows, columns)
     if not rows[0]["within_bound"]:
         click.echo(f"The drafts do not keep the bound: {Bound()}", err=True)
+    if rows[0]["macro_ap_change"] is None:
+        click.echo(
+            f"Macro average precision was not judged: no genre has {FEWEST_POSTERS} of these "
+            "posters. A larger --count has more.",
+            err=True,
+        )

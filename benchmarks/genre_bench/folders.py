@@ -22,14 +22,15 @@ QUALITY = 90  # of drawn JPEGs
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A folder that holds these files and no others, in the order in which genre-infer finds
-    them."""
+    them. drawn: whether they were drawn for the run."""
 
     path: Path
     files: tuple[Path, ...]
+    drawn: bool
 
     def describe(self) -> dict[str, object]:
-        """Columns for a row of figures: number of posters, their median width and height in
-        pixels, and their mean size in kB (1,000 bytes)."""
+        """Columns for a row of figures: number of posters, whether drawn or a folder's, their
+        median width and height in pixels, and their mean size in kB (1,000 bytes)."""
         sizes = []
         for file in self.files[:200]:  # opening reads a header only, but a million take a while
             with Image.open(file) as picture:
@@ -38,6 +39,7 @@ class Folder:
         kilobytes = np.mean([file.stat().st_size for file in self.files[:200]]) / 1000
         return {
             "posters": len(self.files),
+            "posters_from": "drawn" if self.drawn else "a folder",
             "poster_size": f"{width}x{height}",
             "poster_kb": round(float(kilobytes), 1),
         }
@@ -63,7 +65,8 @@ def poster_folder(
             files = [Path(path) for path in islice(Discovery([str(posters)]), count)]
         if not files:
             raise GenreInferError(f"The folder {posters} has no posters in it.")
-        yield Folder(folder, tuple(link_all(folder, files, count or len(files))))
+        links = tuple(link_all(folder, files, count or len(files)))
+        yield Folder(folder, links, drawn=posters is None)
 
 
 def _draw(folder: Path, count: int, size: tuple[int, int]) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from genre_infer import Classifier, GenreInferError
 
-from .contenders import cores_used, open_classifiers, versions
+from .contenders import cores_used, model_used, open_classifiers, versions
 from .folders import poster_folder
 from .report import finish
 from .throughput_rows import ratio
@@ -52,7 +52,11 @@ def run_latency(
         for classifier in classifiers:
             one_poster[classifier.provider] = partial(_classify, classifier)
             engine = versions(classifier.device)
-            columns[classifier.provider] = {"device": classifier.device, "engine": engine}
+            columns[classifier.provider] = {
+                "device": classifier.device,
+                "engine": engine,
+                "model": model_used(classifier),
+            }
         if fastai and checkpoint:
             from genre_train.learner import choose_device
 
@@ -61,7 +65,9 @@ def run_latency(
             device = choose_device(fastai_device)
             original = Original(checkpoint, folder.files, device, threads)
             one_poster[PREDICT] = original.predict
-            columns[PREDICT] = {"device": device, "engine": versions("fastai")}
+            columns[PREDICT] = {"device": device, "engine": versions("fastai"), "model": ""}
+        for file in folder.files:
+            file.read_bytes()  # no figure is about a disk
         seconds = _take_turns(one_poster, folder.files, repeats)
         common = {**folder.describe(), "threads": cores_used(threads)}
     rows = figures(seconds, columns, common)

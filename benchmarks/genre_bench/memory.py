@@ -10,7 +10,7 @@ import click
 
 from genre_infer import GenreInferError
 
-from .contenders import cores_used, open_classifiers, versions
+from .contenders import cores_used, model_used, open_classifiers, versions
 from .folders import Folder, link_all, poster_folder
 from .processes import engine_options, genre_infer, run_process
 from .report import finish
@@ -71,6 +71,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     with open_classifiers(model, devices, None, threads=threads) as classifiers:
         there = {one.device: one.provider for one in classifiers}
+        file = model_used(classifiers[0])
     measured = []
     with poster_folder(posters, count, size) as folder:
         for number in sorted(counts):
@@ -80,11 +81,8 @@ def _rows(
                 peak, seconds = _run(folder, number, options)
                 measured.append((device, provider, number, peak, seconds))
         described = folder.describe()
-    common = {
-        "poster_size": described["poster_size"],
-        "poster_kb": described["poster_kb"],
-        "threads": cores_used(threads),
-    }
+    del described["posters"]  # the links count, not these
+    common = {"model": file, **described, "threads": cores_used(threads)}
     return figures(measured, common)
 
 

@@ -21,9 +21,10 @@ from fastai.losses import BCEWithLogitsLossFlat
 from fastai.vision.augment import Resize, ResizeMethod
 from fastai.vision.data import ImageBlock
 from numpy.typing import NDArray
+from torch import nn
 
 from genre_infer.posters import Pixels
-from genre_train.checkpoint import MEAN, STD, load_checkpoint, normalised
+from genre_train.checkpoint import MEAN, STD, load_checkpoint
 
 BATCH_SIZE = 64  # fastai's own
 
@@ -80,14 +81,30 @@ class Original:
         return np.asarray(self._learner.predict(file)[2], dtype=np.float32)
 
 
+class _FromPixels(nn.Module):
+    """The network behind its normalisation: uint8 [N, height, width, 3] -> logits [N, genres]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+
+    def forward(self, pixels: torch.Tensor) -> Any:
+        # NHWC permuted is channels_last in memory already.
+        levels = pixels.permute(0, 3, 1, 2).float() / 255
+        return self.network((levels - self.mean) / self.std)
+
+
 class TorchNetwork:
-    """The network alone in PyTorch as it is fastest: channels_last, mixed precision, compiled.
+    """The network alone in PyTorch as it is fastest: channels_last, mixed precision, compiled
+    together with its normalisation. May be run from many threads.
 
     A batch is uint8 [N, height, width, 3] on the host, and its logits come back to it.
     """
 
     def __init__(self, checkpoint: Path, device: str, *, compiled: bool = True) -> None:
-        network, _ = load_checkpoint(checkpoint)
+        network = _FromPixels(load_checkpoint(checkpoint)[0])
         network = network.to(device, memory_format=torch.channels_last)
         self._network: Any = torch.compile(network) if compiled else network
         self._device = device
@@ -96,8 +113,9 @@ class TorchNetwork:
     @torch.inference_mode()
     def run(self, batch: Pixels) -> NDArray[np.float32]:
         """Logits, float32 [N, genres]."""
+        pixels = torch.from_numpy(batch).to(self._device)
         with torch.autocast(self._device, self._type):
-            logits: torch.Tensor = self._network(normalised(batch, self._device))
+            logits: torch.Tensor = self._network(pixels)
         return logits.float().cpu().numpy()
 
 

@@ -1,9 +1,11 @@
 """Tables on stdout, CSV files, and the line that says where figures come from."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -47,9 +49,15 @@ def write_figures(rows: list[dict[str, Any]], csv_file: Path | None) -> None:
         write_csv(csv_file, [{**row, **where} for row in rows])
 
 
+def say(sentences: Iterable[str]) -> None:
+    """Sentences on stderr, a line each."""
+    for sentence in sentences:
+        click.echo(sentence, err=True)
+
+
 def _cell(value: Any) -> str:
     if not isinstance(value, float):
-        return str(value)
+        return "" if value is None else str(value)
     if abs(value) >= 10:
         return f"{value:.1f}"
     return f"{value:.4f}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"

@@ -11,8 +11,7 @@ from onnx import compose, parser
 from onnx.utils import Extractor
 from PIL import Image
 
-from genre_export.graph import IR_VERSION, OPSET, preprocessing_graph
-from genre_infer import DeviceError
+from genre_export.graph import IR_VERSION, OPSET
 from genre_infer.cores import available_cores
 from genre_infer.engines import Engine, Request, open_engine
 from genre_infer.metadata import INPUT, OUTPUT
@@ -20,8 +19,8 @@ from genre_infer.model_file import load_model
 from genre_infer.posters import Pixels, squish
 
 from .contenders import versions
-from .report import finish
-from .systems import DEVICES
+from .report import finish, say
+from .systems import there
 from .timing import alternate, timed
 
 FACTORS = (0.5, 0.7, 1.0, 1.001, 1.5, 2.0, 3.3, 8.0, 11.0)
@@ -53,26 +52,19 @@ def run_resize(
     GenreInferError."""
     loaded = load_model(model)
     size = (loaded.metadata.height, loaded.metadata.width)
+    whole = onnx.load_from_string(loaded.data)
     sizes, costs = [], []
-    for device in _there(devices):
-        sizes += _differences(device, size)
-        costs.append(_cost(loaded.data, device, size, repeats))
+    missing: list[str] = []
+    for device, levels in there(devices, partial(_opened, _levels(whole), size), missing):
+        sizes += _differences(levels, device, size)
+        costs.append(_cost(whole, device, size, repeats))
+    say(missing)
     finish("The graph's resize against Pillow's", sizes, SIZES, csv_file)
     finish("What the resize costs where there is nothing to resize", costs, COST, cost_file)
 
 
-def _there(devices: tuple[str, ...]) -> list[str]:
-    """The devices that were named, or those that a model can be opened on."""
-    if devices:
-        return list(devices)
-    found = []
-    for device in DEVICES:
-        try:
-            _open(_levels((32, 32)), (32, 32), device)
-        except DeviceError:
-            continue
-        found.append(device)
-    return found
+def _opened(model: onnx.ModelProto, size: tuple[int, int], device: str) -> tuple[str, Engine]:
+    return device, _open(model, size, device)
 
 
 def _open(model: onnx.ModelProto, size: tuple[int, int], device: str) -> Engine:
@@ -80,17 +72,17 @@ def _open(model: onnx.ModelProto, size: tuple[int, int], device: str) -> Engine:
     return open_engine(request, device)[0]
 
 
-def _levels(size: tuple[int, int]) -> onnx.ModelProto:
-    """The preprocessing alone; its levels bear the output's name, as engines ask for it."""
-    model = preprocessing_graph((size[1], size[0]))
+def _levels(whole: onnx.ModelProto) -> onnx.ModelProto:
+    """The file's preprocessing alone; its levels bear the output's name, as engines ask for it."""
+    model = Extractor(whole).extract_model([INPUT], ["levels"])
     model.graph.node.append(onnx.helper.make_node("Identity", ["levels"], [OUTPUT]))
     model.graph.output[0].name = OUTPUT
     return model
 
 
-def _differences(device: str, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """A row a picture size: noise through the engine against Pillow, in levels of 0 to 255."""
-    engine = _open(_levels(size), size, device)
+def _differences(engine: Engine, device: str, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """A row a picture size: noise through the preprocessing against Pillow, in levels of 0 to
+    255."""
     scaled = [(round(size[0] * factor), round(size[1] * factor)) for factor in FACTORS]
     rows = []
     for height, width in (*scaled, *SHAPES):
@@ -115,9 +107,10 @@ def _noise(count: int, size: tuple[int, int]) -> Pixels:
     return np.random.default_rng(0).integers(0, 256, (count, *size, 3), dtype=np.uint8)
 
 
-def _cost(data: bytes, device: str, size: tuple[int, int], repeats: int) -> dict[str, Any]:
+def _cost(
+    whole: onnx.ModelProto, device: str, size: tuple[int, int], repeats: int
+) -> dict[str, Any]:
     """The whole file against the same network behind nothing but a transposition."""
-    whole = onnx.load_from_string(data)
     batch = _noise(BATCH, size)
     engines = {"whole": _open(whole, size, device), "without": _open(_bare(whole), size, device)}
     for engine in engines.values():

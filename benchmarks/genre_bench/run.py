@@ -1,7 +1,7 @@
 """The work behind genre-bench accuracy and parity."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from genre_export.model import make_model
 from genre_train.dataset import Dataset
 
 from .compare import accuracy_rows, parity_row
-from .report import print_table, write_figures
+from .report import print_table, say, write_figures
 from .sizes import OtherSizes
 from .systems import Answers, Models, answers, on_all_devices, original, refuse_others
 
@@ -61,7 +61,7 @@ def run_accuracy(
     title = f"Accuracy over {len(dataset.posters)} posters of {question['split']}"
     print_table(title, rows, _ACCURACY)
     write_figures(rows, csv_file)
-    _say(missing)
+    say(missing)
 
 
 def run_parity(
@@ -91,12 +91,12 @@ def run_parity(
     changes = {k: k.replace("macro_ap_change_", "AP ± ") for k in rows[0] if "change" in k}
     title = f"Distance from the original over {len(dataset.posters)} posters of {question['split']}"
     print_table(title, rows, {**_PARITY, **changes, "met": "bound met"})
-    _say(f"{row['system']} misses: {row['missed']}" for row in rows if row["missed"])
+    say(f"{row['system']} misses: {row['missed']}" for row in rows if row["missed"])
     print_table(f"The same at other sizes, over {others.posters} of them", sizes, _SIZES)
-    _say(f"{r['system']}, {r['size']}, misses: {r['missed']}" for r in sizes if r["missed"])
+    say(f"{r['system']}, {r['size']}, misses: {r['missed']}" for r in sizes if r["missed"])
     write_figures(rows, csv_file)
     write_figures(sizes, sizes_file)
-    _say(missing)
+    say(missing)
 
 
 @contextmanager
@@ -118,8 +118,3 @@ def _ask(
     reference, dataset = original(checkpoint, table, posters, split)
     click.echo(dataset.report(), err=True)
     return reference, dataset
-
-
-def _say(sentences: Iterable[str]) -> None:
-    for sentence in sentences:
-        click.echo(sentence, err=True)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .contenders import open_classifiers, versions
+from .contenders import model_used, open_classifiers, versions
 from .folders import poster_folder
 from .processes import engine_options, genre_infer, run_process
 from .report import finish
@@ -44,6 +44,7 @@ def run_start(
     """Measure, print and write. Raises GenreInferError."""
     with open_classifiers(model, devices, checkpoint, threads=threads) as classifiers:
         there = {f"genre-infer one.jpg, {one.provider}": one.device for one in classifiers}
+        file = model_used(classifiers[0])
     light = {
         PASS: [sys.executable, "-c", "pass"],
         IMPORT: [sys.executable, "-c", "import genre_infer"],
@@ -62,7 +63,11 @@ def run_start(
             engines[FASTAI] = versions("fastai")
         # Apart, and more often: seconds of PyTorch between them would blur a few milliseconds.
         seconds = _measure(light, LIGHT_TURNS * repeats) | _measure(cold, repeats)
-    finish("Whole processes", figures(seconds, engines), TITLES, csv_file)
+    rows = [
+        {**row, "model": file if row["process"] in there else ""}
+        for row in figures(seconds, engines)
+    ]
+    finish("Whole processes", rows, TITLES, csv_file)
 
 
 def _measure(commands: dict[str, list[str]], repeats: int) -> dict[str, Seconds]:

@@ -1,13 +1,15 @@
 """The systems that are compared: the original in PyTorch, and exported files on engines."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genre_export.report import DEVICES
 from genre_infer import Classifier, DeviceError, GenreInferError
 from genre_infer.model_file import load_model
 from genre_infer.progress import progress
@@ -18,7 +20,7 @@ from genre_train.metrics import threshold_row
 
 Probabilities = NDArray[np.float64]
 Models: TypeAlias = tuple[Path | None, ...]  # None: the packaged one
-DEVICES = ("cpu", "openvino", "cuda")
+Opened = TypeVar("Opened")
 
 
 @dataclass
@@ -71,7 +73,8 @@ def system_name(classifier: Classifier) -> str:
 
 
 def refuse_others(models: Models, checkpoint: Path) -> None:
-    """Raise GenreInferError for a file that was not made from the checkpoint."""
+    """Raise GenreInferError for a file that was not made from the checkpoint: two networks would be
+    compared, not two runtimes."""
     sha256 = read_document(checkpoint)["weights"]["sha256"]
     for model in models:
         if load_model(model).metadata.checkpoint_sha256 != sha256:
@@ -83,24 +86,36 @@ def refuse_others(models: Models, checkpoint: Path) -> None:
 def on_all_devices(
     models: Models, devices: tuple[str, ...], missing: list[str]
 ) -> Iterator[Classifier]:
-    """Every model, opened on every device, one at a time. Devices that were named must be there;
-    without names, all that are there are used, and a sentence for each other goes into `missing`.
-
-    Raises DeviceError where nothing could be opened at all.
-    """
-    opened = 0
+    """Every model, opened on every device as by there(), one at a time."""
     for model in models:
-        for device in devices or DEVICES:
-            try:
-                classifier = Classifier(model, device=device)
-            except DeviceError as error:
-                if devices:
-                    raise
-                if (sentence := f"Not measured: {error}") not in missing:
-                    missing.append(sentence)
-                continue
-            opened += 1
+        for classifier in there(devices, partial(_opened, model), missing):
             with classifier:
                 yield classifier
-    if not opened:
+
+
+def _opened(model: Path | None, device: str) -> Classifier:
+    return Classifier(model, device=device)
+
+
+def there(
+    devices: tuple[str, ...], open_on: Callable[[str], Opened], missing: list[str]
+) -> Iterator[Opened]:
+    """What open_on gives for each device. Devices that were named must be there; without names, all
+    that are there are used, and a sentence for each other goes into `missing`.
+
+    Raises DeviceError for a named one that is not there, and where there is none at all.
+    """
+    some = False
+    for device in devices or DEVICES:
+        try:
+            opened = open_on(device)
+        except DeviceError as error:
+            if devices:
+                raise
+            if (sentence := f"Not measured: {error}") not in missing:
+                missing.append(sentence)
+            continue
+        some = True
+        yield opened
+    if not some:
         raise DeviceError("No engine is there. " + " ".join(missing))

@@ -16,7 +16,15 @@ from genre_infer.engines import GPUS
 from genre_infer.posters import Pixels
 from genre_infer.rows import Output, make_writer
 
-from .contenders import cores_used, decode, decode_in_full, open_classifiers, open_float32, versions
+from .contenders import (
+    cores_used,
+    decode,
+    decode_in_full,
+    model_used,
+    open_classifiers,
+    open_float32,
+    versions,
+)
 from .folders import Folder, poster_folder
 from .processes import engine_options, genre_infer, run_process
 from .report import finish
@@ -36,7 +44,7 @@ from .throughput_rows import (
 )
 from .timing import Run, alternate, timed
 
-WORKERS = (0, 1, 2)  # of fastai's DataLoader; the best of them counts
+MOST_WORKERS = 16  # of fastai's DataLoader: its own default is so many, or one for each core
 NETWORK_POSTERS = 512  # at most so many decoded posters are held for the network alone
 
 
@@ -100,14 +108,9 @@ def _measure(
         if checkpoint and on_gpus:
             _add_torch(race, checkpoint, on_gpus[0], folder)
         if fastai and checkpoint:
-            _add_fastai(race, checkpoint, folder, fastai_device, threads)
-        fastai_runs = [key for key, one in race.measured.items() if one.stage == GET_PREDS]
-        seconds = alternate(race.runs, repeats, best_of=fastai_runs)
-        common = {
-            **folder.describe(),
-            "precision": classifiers[0].metadata.precision,
-            "threads": cores,
-        }
+            _add_fastai(race, checkpoint, folder, fastai_device, threads, cores)
+        seconds = alternate(race.runs, repeats)
+        common = {**folder.describe(), "threads": cores}
         sizes = {classifier.provider: classifier.batch_size for classifier in classifiers}
     rows = figures(race.measured, seconds, cores, common)
     return [{**row, "batch_size": sizes.get(row["system"], "")} for row in rows]
@@ -118,18 +121,19 @@ def _add_runtime(
 ) -> None:
     """The runtime from a folder to a file of JSON Lines: opened once, and as a whole process."""
     engine, device = versions(classifier.device), classifier.device
+    file = model_used(classifier)
     rows = outputs / f"{device}.jsonl"
 
     def in_process() -> None:
         _classify_folder(classifier, folder, rows)
 
     in_process()
-    end_to_end = Measured(FOLDER, classifier.provider, device, engine, len(folder.files))
+    end_to_end = Measured(FOLDER, classifier.provider, device, engine, len(folder.files), file)
     race.add(end_to_end, timed(in_process))
 
     command = [*genre_infer(), str(folder.path), "--format", "jsonl", "--force", *options]
     command += ["--output", str(outputs / f"{device}-process.jsonl")]
-    whole = Measured(PROCESS, classifier.provider, device, engine, len(folder.files))
+    whole = Measured(PROCESS, classifier.provider, device, engine, len(folder.files), file)
     race.add(whole, lambda: run_process(command).seconds)
 
 
@@ -198,7 +202,8 @@ def _add_networks(
         _run_all(one.predict, batches[:2], one.lanes)
         turn = _turn(batches, one.device, folder)
         posters = sum(len(batch) for batch in turn)
-        measured = Measured(stage, one.provider, one.device, versions(one.device), posters)
+        engine, file = versions(one.device), model_used(one)
+        measured = Measured(stage, one.provider, one.device, engine, posters, file)
         race.add(measured, timed(partial(_run_all, one.predict, turn, one.lanes)))
 
 
@@ -225,25 +230,26 @@ def _add_torch(race: Race, checkpoint: Path, classifier: Classifier, folder: Fol
         return
     network = TorchNetwork(checkpoint, "cuda")
     batches = _batches(classifier, folder)
-    _run_all(network.run, batches[:4])
+    _run_all(network.run, batches[:4])  # compiled here, by one thread
     batches = _turn(batches, "cuda", folder)
     name = "PyTorch compiled, channels_last, AMP"
     posters = sum(len(batch) for batch in batches)
     measured = Measured(TORCH, name, "cuda", versions("torch"), posters)
-    race.add(measured, timed(partial(_run_all, network.run, batches)))
+    race.add(measured, timed(partial(_run_all, network.run, batches, classifier.lanes)))
 
 
 def _add_fastai(
-    race: Race, checkpoint: Path, folder: Folder, device: str, threads: int | None
+    race: Race, checkpoint: Path, folder: Folder, device: str, threads: int | None, cores: int
 ) -> None:
-    """learn.get_preds over the same files, with every number of workers."""
+    """learn.get_preds over the same files, with 0, 1 and 2 workers, and with fastai's own default
+    where that is more: the best of them counts."""
     from genre_train.learner import choose_device
 
     from .original import Original
 
     original = Original(checkpoint, folder.files, choose_device(device), threads)
     original.get_preds(folder.files[:8], 0)
-    for workers in WORKERS:
+    for workers in sorted({0, 1, 2, min(cores, MOST_WORKERS)}):
         name = f"fastai, {workers} worker{'s' * (workers != 1)}"
         measured = Measured(GET_PREDS, name, device, versions("fastai"), len(folder.files))
         race.add(measured, timed(partial(original.get_preds, folder.files, workers)))

@@ -33,13 +33,14 @@ TITLES = {
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What was timed: a stage of a system on a device ('' where there is none to choose), with its
-    engine's version, over this many posters a run."""
+    engine's version, over this many posters a run, and the model file where there is one."""
 
     stage: str
     system: str
     device: str
     engine: str
     posters: int
+    model: str = ""
 
     @property
     def key(self) -> str:
@@ -103,7 +104,7 @@ def figures(
             against |= {"float32": rates.best(FLOAT32), "torch": rates.best(TORCH)}
         row |= {f"times_{name}": ratio(rate, other) for name, other in against.items()}
         row |= {"share_of_limit": ratio(rate, limit), "device": one.device, "engine": one.engine}
-        rows.append({**row, "posters_a_run": one.posters, **common})
+        rows.append({**row, "model": one.model, "posters_a_run": one.posters, **common})
     return rows
 
 

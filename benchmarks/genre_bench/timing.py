@@ -3,7 +3,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,21 +49,12 @@ def timed(work: Callable[[], object]) -> Run:
     return run
 
 
-def alternate(
-    contenders: Mapping[str, Run], repeats: int, *, best_of: Collection[str] = ()
-) -> dict[str, Seconds]:
+def alternate(contenders: Mapping[str, Run], repeats: int) -> dict[str, Seconds]:
     """Run all contenders in turn, A B C A B C …, `repeats` times, so that what drifts in the
-    machine meets all of them.
-
-    best_of: variants of one contender; after the first round only the fastest of them goes on.
-    """
+    machine meets all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    going_on = list(contenders)
-    for turn in range(repeats):
-        for name in going_on:
+    for _ in range(repeats):
+        for name, run in contenders.items():
             gc.collect()  # nobody pays for what the one before left behind
-            seconds[name].append(contenders[name]())
-        if turn == 0 and best_of:
-            best = min(best_of, key=lambda name: seconds[name][0])
-            going_on = [name for name in going_on if name == best or name not in best_of]
+            seconds[name].append(run())
     return {name: Seconds(tuple(runs)) for name, runs in seconds.items()}

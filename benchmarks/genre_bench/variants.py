@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,13 @@ from genre_export.int8 import networks, quantized_network
 from genre_export.posters import calibration_posters
 from genre_export.quantize import Settings
 from genre_export.verify import engine_probabilities
-from genre_infer import DeviceError
 from genre_infer.cores import available_cores
 from genre_infer.engines import Engine, Request, open_engine
 from genre_train.dataset import Dataset
 
 from .compare import parity_row
-from .report import finish
-from .systems import DEVICES, Answers, drawn, original
+from .report import finish, say
+from .systems import Answers, drawn, original, there
 
 CHOSEN = Settings()
 PLAIN = replace(CHOSEN, equalisation=0, rounding=False, bias_correction=False, operators=("Conv",))
@@ -67,11 +67,13 @@ def run_int8(
         reference, dataset = _sample(reference, dataset, count, seed)
     read = read_checkpoint(checkpoint)
     looked_at = calibration_posters(read, posters)
-    floats: dict[tuple[int, float, bool], Any] = {}  # several variants begin with the same
+    floats: dict[Settings, Any] = {}  # several variants begin with the same
     rows = []
+    missing: list[str] = []
     for name, settings in VARIANTS.items():
         click.echo(f"{name} …", err=True)
-        key = (settings.posters, settings.equalisation, settings.rounding)
+        # networks() does not look at the rest.
+        key = replace(settings, method="", bias_correction=False, operators=())
         pixels = looked_at[: settings.posters]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks on its own exporter
@@ -79,13 +81,15 @@ def run_int8(
                 floats[key] = networks(read, pixels, settings)
             network = quantized_network(floats[key], pixels, settings)
         model = join(preprocessing_graph(read.size), network).SerializeToString()
-        for engine in _engines(model, (read.size[1], read.size[0]), devices):
+        request = Request(model, (read.size[1], read.size[0]), available_cores())
+        for engine in there(devices, partial(_open, request), missing):
             answers = _answers(engine, dataset, reference)
             row = parity_row(answers, reference, dataset)
             rows.append({"variant": name, "provider": engine.provider, **row, **_shown(settings)})
     changes = {k: k.replace("macro_ap_change_", "AP ± ") for k in rows[0] if "change" in k}
     title = f"int8 against the original over {len(dataset.posters)} posters of {split}"
     finish(title, rows, {**COLUMNS, **changes}, csv_file)
+    say(missing)
 
 
 def _sample(reference: Answers, dataset: Dataset, count: int, seed: int) -> tuple[Answers, Dataset]:
@@ -97,18 +101,8 @@ def _sample(reference: Answers, dataset: Dataset, count: int, seed: int) -> tupl
     )
 
 
-def _engines(model: bytes, size: tuple[int, int], devices: tuple[str, ...]) -> list[Engine]:
-    request = Request(model, size, available_cores())
-    engines = []
-    for device in devices or DEVICES:
-        try:
-            engines.append(open_engine(request, device)[0])
-        except DeviceError:
-            if devices:
-                raise
-    if not engines:
-        raise DeviceError('No engine is there: pip install "genre-infer[cpu]"')
-    return engines
+def _open(request: Request, device: str) -> Engine:
+    return open_engine(request, device)[0]
 
 
 def _answers(engine: Engine, dataset: Dataset, reference: Answers) -> Answers:

@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
@@ -135,6 +134,8 @@ def _channel_means(output: Batches) -> NDArray[np.float64]:
 
 
 def _session(model: onnx.ModelProto) -> Any:
+    import onnxruntime  # not before quantize.py has said how to install it
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(

@@ -68,6 +68,14 @@ def missed(rules: Sequence[Rule], figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def unjudged(rules: Sequence[Rule], figures: Mapping[str, Any]) -> list[str]:
+    """The rules for which no figure was measured."""
+    measured = [name for name, value in figures.items() if value is not None]
+    return [
+        rule.text for rule in rules if not any(name.startswith(rule.figure) for name in measured)
+    ]
+
+
 def _short(value: float) -> str:
     return f"{value:.4g}"
 

@@ -41,14 +41,14 @@ def networks(
     checkpoint: Checkpoint, posters: Pixels, settings: Settings
 ) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """The checkpoint's network in float32, equalised, before and after its weights were rounded:
-    of the settings only equalisation and rounding count here."""
+    of the settings equalisation, rounding and float_convolutions count here."""
     folded = Folded(checkpoint)
     if settings.equalisation:
         equalise(folded, posters, settings.equalisation)
     unrounded = network_graph(folded, checkpoint.size)
     if not settings.rounding:
         return unrounded, unrounded
-    round_weights(folded, posters)
+    round_weights(folded, posters, skip=settings.float_convolutions)
     return unrounded, network_graph(folded, checkpoint.size)
 
 

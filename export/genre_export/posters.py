@@ -58,7 +58,14 @@ def calibration_posters(checkpoint: Checkpoint, folder: Path) -> Pixels:
     """The train posters that int8 is calibrated on, decoded: uint8 [n, height, width, 3] at the
     input size. Raises CheckpointError where the folder is another one."""
     names = checkpoint.document["calibration_posters"]
-    return decode(names, folder, checkpoint.size, "Decoding calibration posters")[0]
+    pixels, found = decode(names, folder, checkpoint.size, "Decoding calibration posters")
+    if missing := len(names) - len(found):
+        click.echo(
+            f"{missing} of {len(names)} calibration posters are missing or unreadable: the file "
+            "will not be the one that others export.",
+            err=True,
+        )
+    return pixels
 
 
 def decode(

@@ -15,8 +15,6 @@ import onnx
 from genre_infer.errors import GenreInferError
 from genre_infer.posters import Pixels
 
-METHODS = ("minmax", "percentile", "entropy")
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -24,11 +22,11 @@ class Settings:
 
     posters: how many train posters are looked at. equalisation: see equalise.py, 0 to 1. rounding:
     see rounding.py, else each weight to the nearest. method: how an activation's range is found,
-    one of METHODS. bias_correction: see bias.py. operators: what computes in int8. The convolutions
-    are all but 0.02 % of the multiplications; with "Relu" a convolution's output is rounded once,
-    after its ReLU, and not also before it. What lies between them (sums of the shortcuts, pools,
-    the head's two layers) stays in float: fewer roundings, closer to the original.
-    float_convolutions: how many of the first convolutions stay in float.
+    "minmax", "percentile" or "entropy". bias_correction: see bias.py. operators: what computes in
+    int8. The convolutions are all but 0.02 % of the multiplications; with "Relu" a convolution's
+    output is rounded once, after its ReLU, and not also before it. What lies between them (sums of
+    the shortcuts, pools, the head's two layers) stays in float: fewer roundings, closer to the
+    original. float_convolutions: how many of the first convolutions stay in float.
     """
 
     posters: int = 128

@@ -26,7 +26,7 @@ from genre_infer.model_file import load_model
 from genre_infer.operating_points import FEWEST_POSITIVES
 from genre_infer.posters import Pixels
 
-from .bounds import RULES, bound, missed
+from .bounds import RULES, bound, missed, unjudged
 from .checkpoint import Checkpoint, read_checkpoint
 from .posters import Compared, compared_posters
 from .report_page import page
@@ -187,5 +187,7 @@ def say(report: dict[str, Any]) -> None:
         )
         for rule in row["missed"]:
             click.echo(f"{row['provider']} misses the bound: {rule}.", err=True)
+        for rule in unjudged(RULES[report["metadata"]["precision"]], row):
+            click.echo(f"{row['provider']}, not judged for want of posters: {rule}.", err=True)
     for sentence in report["not_measured"]:
         click.echo(f"Not measured: {sentence}", err=True)

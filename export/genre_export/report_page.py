@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from .bounds import RULES, unjudged
+
 _FIGURES = {
     "largest": "largest difference",
     "percentile_99": "99th percentile",
@@ -86,6 +88,12 @@ def _notes(report: dict[str, Any]) -> str:
         f"- {row['provider']} misses: {rule}."
         for row in report["providers"]
         for rule in row["missed"]
+    ]
+    rules = RULES[report["metadata"]["precision"]]
+    lines += [
+        f"- {row['provider']}, not judged for want of posters: {rule}."
+        for row in report["providers"]
+        for rule in unjudged(rules, row)
     ]
     lines += [f"- Not measured: {sentence}" for sentence in report["not_measured"]]
     if report["posters_missing"]:

@@ -22,15 +22,16 @@ NOTHING = 1e-12  # the step of a channel of nothing but zeros, which stays that
 BLOCK = 128  # columns whose corrections are added up before the others feel them
 
 
-def round_weights(network: Folded, posters: Pixels, seed: int = 0) -> None:
-    """Put the weights of all convolutions on the grid of int8 per channel within 7 bits, in place.
+def round_weights(network: Folded, posters: Pixels, seed: int = 0, *, skip: int = 0) -> None:
+    """Put the weights of all convolutions but the first `skip` on the grid of int8 per channel
+    within 7 bits, in place.
 
     posters: uint8 [n, height, width, 3] at the input size; what they put into each convolution
     tells which errors cancel; where that is less than the convolution has inputs, each weight is
     rounded to the nearest. A channel's largest weight stays what it is, so that a quantizer that
     takes the scale from it (largest / 64) finds every weight on its grid.
     """
-    convolutions = [m for m in network.body.modules() if isinstance(m, nn.Conv2d)]
+    convolutions = [m for m in network.body.modules() if isinstance(m, nn.Conv2d)][skip:]
     products = _input_products(network, convolutions, posters, seed)
     for conv in convolutions:
         weights = conv.weight.data.flatten(1).double()

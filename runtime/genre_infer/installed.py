@@ -6,7 +6,6 @@ entry point in the group genre_infer.models says which module it is.
 
 import os
 import re
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,6 +43,8 @@ def find_model(model: str | os.PathLike[str] | None) -> Path | None:
 
 def installed_models() -> dict[str, str]:
     """name -> module. Raises ModelError where two packages claim one name."""
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
+
     found: dict[str, str] = {}
     for entry in entry_points(group=GROUP):
         if found.setdefault(entry.name, entry.value) != entry.value:

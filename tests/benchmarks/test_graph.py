@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -43,16 +44,35 @@ def test_the_resize_is_held_against_pillow_at_every_size(
     assert bench("resize", *args).exit_code == 2  # the files are there
 
 
+def test_it_is_the_resize_of_the_file(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that rounds its products otherwise is found out."""
+    monkeypatch.setattr(resize, "BATCHES", 1)
+    monkeypatch.setattr(resize, "FACTORS", (1.5,))
+    changed, shares = onnx.load(model), []
+    for name in ("as it is", "changed"):
+        path = tmp_path / f"{name}.onnx"
+        onnx.save(changed, path)
+        done = bench("resize", path, "--device", "cpu", "--repeats", 1, "--csv", f"{path}.csv")
+        assert done.exit_code == 0, done.output
+        shares.append(float(read(Path(f"{path}.csv"))[0]["share_differing"]))
+        for node in changed.graph.node:
+            node.op_type = "Ceil" if node.op_type == "Floor" else node.op_type
+    assert shares[0] < 0.01
+    assert shares[1] > 0.3
+
+
 def test_every_way_to_quantize_is_measured(
     checkpoint: Path, collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = Settings(method="minmax", equalisation=0, rounding=False, bias_correction=False)
     fewer = {"one": Settings(method="minmax", posters=32), "other": plain}
     monkeypatch.setattr(variants, "VARIANTS", fewer)
-    monkeypatch.setattr(variants, "DEVICES", ("cpu",))
     done = bench(
         *("int8", "--checkpoint", checkpoint, "--table", collection.table),
-        *("--posters", collection.posters, "--count", 20, "--csv", tmp_path / "int8.csv"),
+        *("--posters", collection.posters, "--count", 20, "--device", "cpu"),
+        *("--csv", tmp_path / "int8.csv"),
     )
     assert done.exit_code == 0, done.output
     one, other = read(tmp_path / "int8.csv")

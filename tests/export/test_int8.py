@@ -83,6 +83,14 @@ def test_rounded_weights_lie_on_the_grid_that_a_quantizer_finds(network: Folded)
         assert (steps - steps.round()).abs().max() < 1e-3
 
 
+def test_what_stays_in_float_is_not_rounded(network: Folded) -> None:
+    before = [conv.weight.data.clone() for conv in convolutions(network)]
+    round_weights(network, POSTERS, skip=2)
+    changed = [not torch.equal(c.weight.data, b) for c, b in zip(convolutions(network), before,
+                                                                 strict=True)]  # fmt: skip
+    assert changed == [False] * 2 + [True] * 34
+
+
 def test_rounding_together_is_closer_than_rounding_to_the_nearest(network: Folded) -> None:
     nearest, together = copy.deepcopy(network), copy.deepcopy(network)
     for conv in convolutions(nearest):

@@ -206,3 +206,13 @@ def test_each_rule_is_judged(precision: str, figure: str, value: float) -> None:
     (rule,) = bounds.missed(bounds.RULES[precision], GOOD[precision] | {figure: value})
     assert f"{value:.4g}" in rule
     assert ("kgp" in figure) == ("kgp" in rule)
+
+
+def test_a_rule_without_a_figure_is_named(model: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """Without posters there is no average precision, and the report says so."""
+    done = command("report", model, "--checkpoint", checkpoint, "-o", tmp_path / "page")
+    assert done.exit_code == 0, done.stderr
+    page = (tmp_path / "page" / "README.md").read_text("utf-8")
+    for text in (done.stderr, page):
+        assert "CPUExecutionProvider, not judged for want of posters: macro AP within 0.3" in text
+    assert bounds.unjudged(bounds.RULES["int8"], GOOD["int8"]) == []

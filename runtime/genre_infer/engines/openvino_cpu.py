@@ -41,7 +41,10 @@ class OpenVino:
         self._compiled: dict[_Shape | None, _Compiled] = {}
         self._lock = threading.Lock()  # one compilation at a time
         usual = (self.batch_size, *self._size, 3)
-        self.run(np.zeros(usual, np.uint8))  # a fault shows now, not at the first poster
+        if self.batch_size > 1:
+            self.run(np.zeros(usual, np.uint8))  # a fault shows now, not at the first poster
+        else:  # a single poster would wait for that run as long as for its own
+            self._for(usual)
 
     def run(self, batch: Pixels) -> Probabilities:
         """See Engine."""
