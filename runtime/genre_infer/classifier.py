@@ -11,7 +11,7 @@ import numpy as np
 from .cores import available_cores
 from .decoders import Decoder, InThread
 from .engines import GPUS, Engine, Probabilities, Request, open_engine
-from .errors import GenreInferError
+from .errors import GenreInferError, ModelError
 from .installed import find_model
 from .metadata import Metadata
 from .model_file import load_model
@@ -146,7 +146,7 @@ class Classifier:
         """
         stages: Stages[Source] = Stages(
             decoder=self._new_decoder(),
-            run=lambda batch: self._engine.run(batch),  # which says so once it is closed
+            run=self._computed,
             size=(self.metadata.height, self.metadata.width),
             batch_size=self.batch_size,
             workers=self.threads,
@@ -159,7 +159,8 @@ class Classifier:
 
     def predict(self, batch: Pixels) -> Probabilities:
         """Probabilities, float32 [N, genres], 0 to 1, for uint8 [N, height, width, 3] in RGB, of
-        any height and width: the model resizes by itself. Raises TypeError for another array."""
+        any height and width: the model resizes by itself. Raises TypeError for another array,
+        ModelError where what the model gives are not probabilities."""
         if (
             batch.dtype != np.uint8
             or batch.ndim != 4
@@ -172,7 +173,7 @@ class Classifier:
             )
         if len(batch) == 0:
             return np.empty((0, len(self.genres)), np.float32)
-        return self._engine.run(batch)
+        return self._computed(batch)
 
     def close(self) -> None:
         """Let go of the model. The classifier cannot be used afterwards."""
@@ -194,6 +195,16 @@ class Classifier:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _computed(self, batch: Pixels) -> Probabilities:
+        probabilities = self._engine.run(batch)
+        expected = (len(batch), len(self.genres))
+        if probabilities.shape != expected or not np.isfinite(probabilities).all():
+            raise ModelError(
+                f"The model does not answer with {expected[1]} probabilities for each poster; "
+                "export it anew, or try another --device."
+            )
+        return probabilities
 
     def _decode(self, source: Source) -> Pixels:
         width, height = self.metadata.width, self.metadata.height

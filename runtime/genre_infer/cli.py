@@ -167,8 +167,14 @@ def classify(
     from .posters import Limits
     from .rows import Output, OutputError
 
+    if output and not output.name:
+        raise click.UsageError("--output names no file.")
     if output and not output.parent.is_dir():
         raise click.UsageError(f"The folder {output.parent} for --output is not there.")
+    if "-" in paths and sys.stdin is None:
+        raise click.UsageError("- reads a list on stdin, which is closed.")
+    if output is None and sys.stdout is None:
+        raise click.UsageError("stdout is closed; name a file for the rows with --output.")
     limits = Limits(pixels=max_pixels, bytes=max_bytes)
     if options["batch_size"] is None and len(paths) == 1 and _is_one(paths[0]):
         options["batch_size"] = 1  # opens soonest
@@ -187,7 +193,7 @@ def classify(
 
 
 def _is_one(path: str) -> bool:
-    return path != "-" and not Path(path).is_dir()
+    return path != "-" and not os.path.isdir(path)
 
 
 def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form: str) -> int:
@@ -205,7 +211,10 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
             counts[result.status] += 1
         output.finish()
     except BaseException as error:  # also Ctrl-C: what is done stays written
-        output.stop()
+        try:
+            output.stop()
+        except KeyboardInterrupt:  # once more, while the reader of our output stalls
+            _leave()
         if output.partial:
             click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
         if isinstance(error, KeyboardInterrupt):
@@ -230,7 +239,11 @@ def _with_progress(
     from .progress import progress
 
     # Rows on a terminal show the progress themselves.
-    if not sys.stderr.isatty() or (output.path is None and sys.stdout.isatty()):
+    if (
+        sys.stderr is None
+        or not sys.stderr.isatty()
+        or (output.path is None and sys.stdout.isatty())
+    ):
         return results
     return progress(results, None, "Posters")
 

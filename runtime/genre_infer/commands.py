@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -26,27 +26,43 @@ class CommandGroup(click.Group):
         own = {name for option in self.get_params(ctx) for name in option.opts}
         if self.default and args and args[0] not in self.commands and args[0] not in own:
             args = [self.default, *args]
-        return super().parse_args(ctx, args)
+        with _in_one_sentence(ctx):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, turning the errors that are meant for people into a sentence and a status."""
-        try:
+        with _in_one_sentence(ctx):
             return super().invoke(ctx)
-        except GenreInferError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(3)
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            ctx.exit(130)
-        except BrokenPipeError:
-            # The reader of our output has gone (head, less): nobody is left to tell. What is
-            # still in the buffer must not be tried again when Python ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(1)
-        except OSError as error:  # a full disk, say, under our output
-            name = f" {error.filename}" if error.filename else ""
-            click.echo(f"Error: Reading or writing{name} failed: {error.strerror}.", err=True)
-            ctx.exit(1)
+
+
+@contextmanager
+def _in_one_sentence(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()  # else a full disk shows when Python ends
+    except GenreInferError as error:
+        click.echo(f"Error: {error}", err=True)
+        ctx.exit(3)
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+        ctx.exit(130)
+    except (
+        BrokenPipeError
+    ):  # the reader of our output has gone (head, less): nobody is left to tell
+        _drop_output()
+        ctx.exit(1)
+    except OSError as error:  # a full disk, say, under our output
+        _drop_output()
+        name = f" {error.filename}" if error.filename else ""
+        click.echo(f"Error: Reading or writing{name} failed: {error.strerror}.", err=True)
+        ctx.exit(1)
+
+
+def _drop_output() -> None:
+    """What is still in stdout's buffer must not be tried again when Python ends."""
+    with suppress(AttributeError, OSError, ValueError):  # no stdout, or one without a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Discovery:
                 for line in self._stdin:
                     name = line.rstrip(b"\r\n")
                     if name:
-                        yield from self._expand(os.fsdecode(name))
+                        yield from self._expand(_decoded(name))
             else:
                 yield from self._expand(path)
 
@@ -71,6 +71,13 @@ class Discovery:
                 names.append(entry.name)
         names.sort(key=natural_key)
         return names, folders
+
+
+def _decoded(name: bytes) -> str:
+    try:
+        return os.fsdecode(name)
+    except UnicodeDecodeError:  # Windows, a list in another encoding: its row will be not-found
+        return name.decode("utf-8", "replace")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -27,7 +27,7 @@ def find_model(model: str | os.PathLike[str] | None) -> Path | None:
     if model is None:
         return None
     path, name = Path(model), os.fspath(model)
-    if path.exists():
+    if os.path.exists(path):  # for a name too long, too
         return path
     installed = installed_models()
     if name in installed:
@@ -60,7 +60,11 @@ def faster_model(device: str, metadata: Metadata) -> str | None:
     if device != "cuda" or metadata.precision == "float16":
         return None
     name = installed_name(metadata.name, "float16")
-    if name in installed_models():
+    try:
+        there = name in installed_models()
+    except ModelError as error:  # this run had nothing to do with them
+        return str(error)
+    if there:
         return f"Faster on a GPU is the float16 file, which is installed: --model {name}"
     return (
         "Faster on a GPU would be the float16 file: genre-export CHECKPOINT -o MODEL.onnx "

@@ -1,6 +1,7 @@
 """What a model file says of itself: one JSON document in the ONNX metadata."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -55,7 +56,12 @@ class Metadata:
     def from_json(text: str) -> "Metadata":
         """Read and check a document. Raises ModelError, saying what is missing or inconsistent."""
         try:
-            document = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+            document = json.loads(
+                text,
+                object_pairs_hook=_no_doubles,
+                parse_constant=_no_constant,
+                parse_float=_finite,
+            )
         except (ValueError, RecursionError) as error:
             raise ModelError(f"The model's metadata is not JSON ({error}).") from None
         form = document.get("format") if isinstance(document, dict) else None
@@ -86,6 +92,12 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(number: str) -> float:
+    if math.isinf(float(number)):
+        raise ValueError(f"{number} is too large")
+    return float(number)
 
 
 def _is_name(value: Any) -> bool:

@@ -12,8 +12,9 @@ from .metadata import INPUT, KEY, OUTPUT, Metadata
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FLOAT, _UINT8 = 1, 2  # TensorProto.DataType
-_EXTERNAL = 1  # TensorProto.DataLocation
+_HERE = 0  # TensorProto.DataLocation
 _STANDARD_DOMAINS = {"", "ai.onnx"}
+_NOTHING = memoryview(b"")
 
 
 @dataclass
@@ -106,10 +107,9 @@ def _read_model(model: memoryview) -> OnnxFile:
         elif number == 7:  # graph
             _read_graph(_bytes(value), file, outermost=True)
         elif number == 8:  # opset_import: domain = 1, version = 2
-            entries = list(_fields(_bytes(value)))
-            domain = next((_text(v) for n, v in entries if n == 1), "")
-            if domain in _STANDARD_DOMAINS:
-                file.opset = next((_int(v) for n, v in entries if n == 2), 0)
+            entry = dict(_fields(_bytes(value)))
+            if _text(entry.get(1, _NOTHING)) in _STANDARD_DOMAINS:
+                file.opset = _int(entry.get(2, 0))
         elif number == 14:  # metadata_props: key = 1, value = 2
             _read_property(_bytes(value), file)
         elif number == 20:  # training_info: initialization = 1, algorithm = 2
@@ -142,7 +142,7 @@ def _read_property(entry: memoryview, file: OnnxFile) -> None:
 
 def _read_function(function: memoryview, file: OnnxFile) -> None:
     # name = 1, node = 7, domain = 10
-    name, domain = _first_text(function, 1), _first_text(function, 10)
+    name, domain = _last_text(function, 1), _last_text(function, 10)
     file.functions.append(f"{domain}:{name}" if domain else name)
     file.domains.add(domain)
     for number, value in _fields(function):
@@ -157,7 +157,7 @@ def _read_graph(graph: memoryview, file: OnnxFile, *, outermost: bool) -> None:
         if number == 1:  # node
             _read_node(_bytes(value), file)
         elif number == 5:  # initializer
-            initializers.add(_first_text(_bytes(value), 8))
+            initializers.add(_last_text(_bytes(value), 8))
             _read_tensor(_bytes(value), file)
         elif number == 15:  # sparse_initializer
             _read_sparse(_bytes(value), file)
@@ -197,7 +197,7 @@ def _read_node(node: memoryview, file: OnnxFile) -> None:
 def _read_tensor(tensor: memoryview, file: OnnxFile) -> None:
     # external_data = 13, data_location = 14
     for number, value in _fields(tensor):
-        if number == 13 or (number == 14 and value == _EXTERNAL):
+        if number == 13 or (number == 14 and value != _HERE):
             file.external = True
 
 
@@ -214,23 +214,27 @@ def _value_info(info: memoryview) -> tuple[str, tuple[int, list[int | None]]]:
             name = _text(value)
         elif number == 2:  # type: tensor_type = 1; any other is no plain tensor
             for which, tensor in _fields(_bytes(value)):
+                if which not in (1, 6):  # 6: a remark
+                    kind = 0
                 for part, inner in _fields(_bytes(tensor)) if which == 1 else ():
                     if part == 1:  # elem_type
                         kind = _int(inner)
-                    elif part == 2:  # shape: dim = 1
-                        shape = [_dimension(_bytes(d)) for _, d in _fields(_bytes(inner))]
+                    elif part == 2:  # shape: dim = 1; of a message that is there twice, both count
+                        shape += [_dimension(_bytes(d)) for _, d in _fields(_bytes(inner))]
     return name, (kind, shape)
 
 
 def _dimension(dimension: memoryview) -> int | None:
+    size = None
     for number, value in _fields(dimension):
-        if number == 1:  # dim_value; a named dimension (dim_param = 2) can be anything
-            return _int(value)
-    return None
+        if number in (1, 2):  # dim_value; a named dimension (dim_param) can be anything
+            size = _int(value) if number == 1 else None
+    return size
 
 
-def _first_text(message: memoryview, wanted: int) -> str:
-    return next((_text(value) for number, value in _fields(message) if number == wanted), "")
+def _last_text(message: memoryview, wanted: int) -> str:
+    """Of a field that is there twice, the last one counts."""
+    return _text(dict(_fields(message)).get(wanted, _NOTHING))
 
 
 def _text(value: int | memoryview) -> str:
@@ -254,6 +258,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
+        # Engines take a key's lower 32 bits: a larger one would be another field to them.
+        if not 0 < key >> 3 < 1 << 29:
+            raise ValueError("no number of a field")
         wire = key & 7
         if wire == _VARINT:
             value, position = _varint(message, position)

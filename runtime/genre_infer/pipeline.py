@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decoders import Decoder
+from .errors import GenreInferError
 from .posters import Pixels
 
 Item = TypeVar("Item")
@@ -60,6 +61,7 @@ def classified(
     """
     pipeline, patience = _Pipeline(stages), _PATIENCE
     try:
+        pipeline.start()
         yield from pipeline.rows(iter(items))
     except KeyboardInterrupt:
         patience = _PATIENCE_ON_CTRL_C
@@ -129,22 +131,36 @@ class _Pipeline:
         self._spare: list[Pixels] = []
         self._stopped = False
         self._decoders: list[Decoder[Any]] = []
-        for _ in range(stages.workers):
-            self._start_decoding()
-        self._lanes = [self._start(self._compute, "genre-infer-lane") for _ in range(stages.lanes)]
+        self._lanes: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start all threads. Raises GenreInferError where the system gives no more."""
+        try:
+            for _ in range(self._stages.workers):
+                self._start_decoding()
+            for _ in range(self._stages.lanes):
+                self._lanes.append(self._start(self._compute, "genre-infer-lane"))
+        except RuntimeError as error:
+            count = self._stages.workers
+            raise GenreInferError(
+                f"{count} decoding threads cannot be started ({error}); ask for fewer with "
+                "--threads."
+            ) from None
 
     def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, Row | Exception]]:
         most, first, ended = self._stages.lanes + 2, True, False
-        fault: Exception | None = None
+        fault: BaseException | None = None
         while True:
             while not ended and len(self._under_way) < most and not self._first_is_done():
                 group, fault = _take(items, self._stages.batch_size)
                 ended = fault is not None or len(group) < self._stages.batch_size
-                if group:
+                if group and not isinstance(fault, KeyboardInterrupt):
                     self._submit(group, alone=first and ended and len(group) == 1)
                     first = False
             if not self._under_way:
                 break
+            if isinstance(fault, KeyboardInterrupt) and not self._first_is_done():
+                break  # what is done is delivered, and nothing is waited for
             batch = self._under_way[0]
             self._await(batch)
             self._under_way.popleft()
@@ -228,13 +244,20 @@ class _Pipeline:
     def _await(self, batch: _Batch) -> None:
         timeout = self._stages.timeout
         look = _LOOK if timeout is None else min(_LOOK, max(timeout / 4, 0.01))
+        looked = time.monotonic()
         while not batch.done.wait(look):
+            now = time.monotonic()
             if timeout is not None:
-                self._give_up(time.monotonic() - timeout)
+                self._give_up(now - timeout, not_counted=now - looked - look)
+            looked = now
 
-    def _give_up(self, before: float) -> None:
+    def _give_up(self, before: float, not_counted: float) -> None:
+        """Those that began before this time are late. not_counted: seconds by which this look came
+        too late itself, because the whole process was stopped (Ctrl-Z, a paused container)."""
         for batch in self._under_way:
             for slot in batch.slots:
+                if slot.started is not None and not slot.settled:
+                    slot.started += max(0.0, not_counted)
                 late = slot.started is not None and slot.started < before
                 if late and not slot.settled and self._settle(slot, TimeoutError()):
                     assert slot.decoder is not None
@@ -243,12 +266,13 @@ class _Pipeline:
                     self._start_decoding()
 
 
-def _take(items: Iterator[Any], count: int) -> tuple[list[Any], Exception | None]:
-    """The next items, and what the iterator raised instead of one more."""
+def _take(items: Iterator[Any], count: int) -> tuple[list[Any], BaseException | None]:
+    """The next items, and what the iterator raised instead of one more: Ctrl-C too, which may end a
+    long wait for it."""
     group: list[Any] = []
     try:
         group.extend(islice(items, count))
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         return group, error
     return group, None
 

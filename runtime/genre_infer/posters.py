@@ -6,12 +6,13 @@ import stat
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from .endings import ends_early
 from .results import Status
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -23,7 +24,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"})
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_TIFF_PLACES = {273, 279, 324, 325}  # where strips and tiles lie, and how long they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _decode(data: bytes, limits: Limits, draft: tuple[int, int] | None) -> Image
     # A damaged file makes decoders raise nearly anything (OSError, SyntaxError, struct.error,
     # IndexError, MemoryError …), and one bad poster must not end a run.
     except Exception as error:
-        if _ends_early(data):
+        if ends_early(data):
             raise PosterError("truncated", "The file ends before the picture does.") from None
         if isinstance(error, UnidentifiedImageError):
             raise PosterError(
@@ -203,58 +203,6 @@ def _draft(picture: Image.Image, size: tuple[int, int]) -> Image.Image | None:
     # The box leaves out the part of the last column and row that lies outside the picture.
     rgb = _over_white(picture)
     return _upright(rgb.resize((width, height), Image.Resampling.BILINEAR, box=drafted[1]))
-
-
-def _ends_early(data: bytes) -> bool:
-    """Whether a file that failed to decode lacks its end, by each format's own mark of it."""
-    tail = data[-64:]
-    if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in tail
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in tail
-    if data.startswith(b"GIF8"):
-        return b";" not in tail[-2:]
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return len(data) < int.from_bytes(data[4:8], "little") + 8
-    if data.startswith(b"BM"):
-        return len(data) < int.from_bytes(data[2:6], "little")
-    if data[4:8] == b"ftyp":
-        return _boxes_end_early(data)
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return _tiff_ends_early(data)
-    return False
-
-
-def _tiff_ends_early(data: bytes) -> bool:
-    """Whether a TIFF's directory, or a strip or tile that it points to, lies past the end."""
-    order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
-    directory = int.from_bytes(data[4:8], order)
-    entries = int.from_bytes(data[directory : directory + 2], order)
-    if directory + 2 + 12 * entries > len(data):
-        return True
-    values: dict[int, list[int]] = {}
-    for start in range(directory + 2, directory + 2 + 12 * entries, 12):
-        tag, kind = (int.from_bytes(data[i : i + 2], order) for i in (start, start + 2))
-        count, size = int.from_bytes(data[start + 4 : start + 8], order), 2 if kind == 3 else 4
-        at = start + 8 if count * size <= 4 else int.from_bytes(data[start + 8 : start + 12], order)
-        if tag in _TIFF_PLACES and at + count * size <= len(data):
-            places = range(at, at + count * size, size)
-            values[tag] = [int.from_bytes(data[i : i + size], order) for i in places]
-    for offsets, lengths in ((273, 279), (324, 325)):
-        for offset, length in zip(values.get(offsets, []), values.get(lengths, []), strict=False):
-            if offset + length > len(data):
-                return True
-    return False
-
-
-def _boxes_end_early(data: bytes) -> bool:
-    position = 0
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position : position + 4], "big")
-        if size < 8:  # 0: to the end of the file; 1: a 64-bit size, not met in posters
-            return False
-        position += size
-    return position > len(data)
 
 
 def _one_line(error: Exception) -> str:

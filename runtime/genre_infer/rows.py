@@ -43,7 +43,8 @@ class Csv:
     """path, status, error, genres (pipe-separated), then a column for each genre's score."""
 
     def __init__(self, stream: IO[str], genres: tuple[str, ...]) -> None:
-        self._writer = csv.writer(stream, lineterminator="\n")
+        # Python quotes those line ends that are its own; a path may have any of both.
+        self._writer = csv.writer(_LineEnds(stream), lineterminator="\r\n")
         self._genres = genres
         self._writer.writerow(["path", "status", "error", "genres", *genres])
 
@@ -52,6 +53,16 @@ class Csv:
         named = "|".join(one.genre for one in result.genres)
         scores = [f"{result.scores[g]:.4f}" if result.scores else "" for g in self._genres]
         self._writer.writerow([result.path, result.status, result.error or "", named, *scores])
+
+
+class _LineEnds:
+    """Takes rows that end in \\r\\n, and ends them in \\n."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 class Table:

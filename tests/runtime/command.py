@@ -11,13 +11,17 @@ from typing import Any
 
 COMMAND = [sys.executable, "-m", "genre_infer"]
 CPU = ["--device", "cpu"]
+# As users have it: output goes through buffers.
+ENVIRONMENT = {name: v for name, v in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 def run(
     *args: str | Path | bytes, stdin: bytes = b"", cwd: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     command = [*COMMAND, *(os.fspath(arg) for arg in args)]
-    return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, check=False)
+    return subprocess.run(
+        command, input=stdin, capture_output=True, cwd=cwd, env=ENVIRONMENT, check=False
+    )
 
 
 def rows(output: bytes) -> list[dict[str, Any]]:

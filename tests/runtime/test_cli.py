@@ -98,6 +98,12 @@ def test_a_named_path_always_gets_a_row(folder: Path) -> None:
     assert done.returncode == 1
 
 
+def test_a_name_that_no_file_can_have_gets_a_row() -> None:
+    done = run("x" * 300 + ".jpg", *CPU)
+    assert [row["status"] for row in rows(done.stdout)] == ["not-found"]
+    assert done.returncode == 1
+
+
 def test_a_list_on_stdin(folder: Path) -> None:
     lines = f"{folder}/2.jpg\n{folder}/1.jpg\n".encode()
     paths = [row["path"] for row in rows(run("-", *CPU, stdin=lines).stdout)]
@@ -123,6 +129,7 @@ def test_links_in_a_circle_are_a_row(folder: Path) -> None:
     [
         (["x.jpg", "--device", "cuda"], 3, b"genre-infer[gpu]"),
         (["x.jpg", "--model", "none.onnx"], 3, b"none.onnx"),
+        (["x.jpg", "--model", "m" * 300], 3, b"no installed model"),
         (["x.jpg", "--mode", "none"], 3, b"high-recall"),
         (["x.jpg", "--device", "tpu"], 2, b"tpu"),
         (["x.jpg", "--threshold", "2"], 2, b"threshold"),

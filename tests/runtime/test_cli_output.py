@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import COMMAND, CPU, rows, run
+from command import COMMAND, CPU, ENVIRONMENT, rows, run
 
 
 def test_csv_has_a_column_for_each_genre(folder: Path) -> None:
@@ -110,12 +110,45 @@ def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:
     assert done.stderr == b""
 
 
-def test_a_full_disk_is_a_sentence(folder: Path) -> None:
-    command = " ".join([*COMMAND, str(folder), *CPU, "> /dev/full"])
-    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+@pytest.mark.parametrize(
+    "args", [["FOLDER", *CPU], ["FOLDER/1.jpg", *CPU], ["info"], ["--version"]]
+)
+def test_a_full_disk_is_a_sentence(folder: Path, args: list[str]) -> None:
+    args = [arg.replace("FOLDER", str(folder)) for arg in args]
+    command = " ".join([*COMMAND, *args, "> /dev/full"])
+    bash = ["bash", "-c", command]
+    done = subprocess.run(bash, capture_output=True, env=ENVIRONMENT, check=False)
     assert done.returncode == 1
     assert b"No space left" in done.stderr
+    for crash in (b"Traceback", b"Exception ignored"):
+        assert crash not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "closed", "says"),
+    [
+        (["-"], "<&-", b"stdin, which is closed"),
+        (["1.jpg"], ">&-", b"stdout is closed"),
+        (["1.jpg", "-o", "''"], "", b"names no file"),
+    ],
+)
+def test_streams_that_are_not_there(
+    folder: Path, args: list[str], closed: str, says: bytes
+) -> None:
+    command = " ".join([*COMMAND, *args, *CPU, closed])
+    done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=folder, check=False)
+    assert done.returncode == 2
+    assert says in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_csv_with_line_ends_in_a_path(folder: Path) -> None:
+    for name in ("a\rb.jpg", "c\nd.jpg"):
+        (folder / name).write_bytes((folder / "1.jpg").read_bytes())
+    done = run(folder / "a\rb.jpg", folder / "c\nd.jpg", *CPU, "--format", "csv")
+    found = list(csv.reader(io.StringIO(done.stdout.decode(), newline="")))
+    assert [row[0] for row in found[1:]] == [f"{folder}/a\rb.jpg", f"{folder}/c\nd.jpg"]
+    assert b"\r\n" not in done.stdout
 
 
 def test_rows_are_utf_8_whatever_the_terminal(folder: Path) -> None:

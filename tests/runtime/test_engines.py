@@ -10,18 +10,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from pretend import installed
 
-from genre_infer import Classifier, DeviceError, engines
-from genre_infer.engines import DEVICES, Request, base, gpu, onnx_runtime, open_engine
+from genre_infer import Classifier, DeviceError, ModelError
+from genre_infer.engines import DEVICES, Request, base, open_engine
 from genre_infer.packaged import PATH
 
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
-
-
-def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    """Make it look as if of the engines just these were installed."""
-    for module in (engines, onnx_runtime):
-        monkeypatch.setattr(module, "installed", lambda name: name in packages)
 
 
 def test_what_is_installed_is_known_without_importing_it(
@@ -50,95 +45,6 @@ def test_the_command_offers_all_devices() -> None:
     assert tuple(option.type.choices) == DEVICES
 
 
-@pytest.mark.parametrize(
-    ("device", "mend"),
-    [
-        ("cuda", 'pip install "genre-infer[gpu]"'),
-        ("tensorrt", 'pip install "genre-infer[gpu]" tensorrt'),
-    ],
-)
-def test_a_gpu_s_device_without_its_provider_is_an_error_with_its_mend(
-    device: str, mend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(DeviceError, match=f"The device {device} is not there") as caught:
-        Classifier(device=device)
-    assert str(caught.value).endswith(mend)
-
-
-class PretendedSession(onnxruntime.InferenceSession):
-    """A session on the processor that says something else."""
-
-    says = "CPUExecutionProvider"
-
-    def __init__(self, model: bytes, options: object, **_: object) -> None:
-        super().__init__(model, options, providers=["CPUExecutionProvider"])
-
-    def get_providers(self) -> list[str]:
-        return [self.says, "CPUExecutionProvider"]
-
-
-@pytest.fixture
-def pretended(monkeypatch: pytest.MonkeyPatch) -> type[PretendedSession]:
-    """onnxruntime as if built for GPUs, which starts every session on the processor."""
-    gpus = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: gpus)
-    monkeypatch.setattr(onnxruntime, "InferenceSession", PretendedSession)
-    return PretendedSession
-
-
-@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
-def test_a_gpu_that_does_not_start_is_an_error(
-    device: str, pretended: type[PretendedSession]
-) -> None:
-    assert pretended.says == "CPUExecutionProvider"
-    with pytest.raises(DeviceError, match=f"{device} is not there.*could not start.*nvidia-smi"):
-        Classifier(device=device)
-
-
-@pytest.mark.parametrize(
-    ("device", "provider"),
-    [("cuda", "CUDAExecutionProvider"), ("tensorrt", "TensorrtExecutionProvider")],
-)
-def test_a_gpu_whose_nodes_run_on_the_processor_is_an_error(
-    device: str,
-    provider: str,
-    pretended: type[PretendedSession],
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(pretended, "says", provider)
-    with pytest.raises(DeviceError, match="runs 36 of its convolutions on the processor"):
-        Classifier(device=device)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_auto_passes_a_gpu_over_whose_nodes_run_on_the_processor(
-    pretended: type[PretendedSession], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pretended, "says", "CUDAExecutionProvider")
-    installed(monkeypatch, "onnxruntime-gpu")
-    monkeypatch.setattr(pretended, "get_providers", lambda _: [pretended.says])
-    with Classifier() as classifier:
-        assert classifier.device == "cpu"
-        assert len(classifier.skipped) == 1
-        assert "processor" in classifier.skipped[0]
-
-
-def test_a_gpu_whose_libraries_are_missing_is_an_error_with_its_mend(
-    pretended: type[PretendedSession], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise RuntimeError("Please install TensorRT libraries\nand more")
-
-    assert issubclass(pretended, onnxruntime.InferenceSession)
-    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
-    with pytest.raises(DeviceError, match=r'pip install "genre-infer\[gpu\]" tensorrt') as caught:
-        Classifier(device="tensorrt")
-    assert "Please install TensorRT libraries" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_an_engine_that_fails_amid_a_run_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("out of memory\nat node 7")
@@ -152,30 +58,18 @@ def test_an_engine_that_fails_amid_a_run_is_one_sentence(monkeypatch: pytest.Mon
             list(classifier.classify_many([black] * 5))
 
 
-def test_a_profile_tells_where_each_node_ran(tmp_path: Path) -> None:
-    options = onnxruntime.SessionOptions()
-    options.enable_profiling = True
-    options.profile_file_prefix = str(tmp_path / "probe")
-    session = onnxruntime.InferenceSession(PATH, options, providers=["CPUExecutionProvider"])
-    session.run(None, {"image": np.zeros((1, 268, 182, 3), np.uint8)})
-    placed = gpu.placements(Path(session.end_profiling()))
-    assert {provider for _, provider in placed} == {"CPUExecutionProvider"}
-    assert sum("Conv" in name for name, _ in placed) == 36
-
-
-def test_int8_files_answer_the_same_with_a_gpu_s_options(tmp_path: Path) -> None:
-    """The options are the session's own, whatever its provider: here the processor's."""
-    options = gpu.gpu_options(onnxruntime, 1)
-    options.enable_profiling = True
-    options.profile_file_prefix = str(tmp_path / "probe")
-    session = onnxruntime.InferenceSession(PATH, options, providers=["CPUExecutionProvider"])
-    batch = np.random.default_rng(0).integers(0, 256, (4, 268, 182, 3), dtype=np.uint8)
-    (given,) = session.run(None, {"image": batch})
-    with Classifier(device="cpu") as classifier:
-        assert np.abs(given - classifier.predict(batch)).max() < 0.1
-    names = [name for name, _ in gpu.placements(Path(session.end_profiling()))]
-    assert names.count("Conv") == 36  # in float32, for which a GPU has kernels
-    assert "QLinearConv" not in names
+@pytest.mark.parametrize("wrong", [np.full((1, 24), np.nan), np.zeros((1, 23))])
+def test_what_are_no_probabilities_is_an_error(
+    wrong: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = types.SimpleNamespace(run=lambda *_: [wrong.astype(np.float32)])
+    with Classifier(device="cpu", batch_size=1) as classifier:
+        monkeypatch.setattr(classifier._engine, "_session", answer)
+        black = np.zeros((268, 182, 3), np.uint8)
+        with pytest.raises(ModelError, match="24 probabilities for each poster"):
+            classifier.classify(black)
+        with pytest.raises(ModelError, match="24 probabilities for each poster"):
+            list(classifier.classify_many([black]))
 
 
 def test_a_doubled_runtime_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +112,6 @@ def test_auto_goes_on_where_a_faster_engine_does_not_run_and_says_so(
 
 
 def test_telemetry_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxruntime
 
     calls: list[bool] = []
     monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: calls.append(True))

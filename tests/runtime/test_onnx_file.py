@@ -44,6 +44,9 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "in a list of tensors": ({"nodes": [node("Constant", "", (10, EXTERNAL))]}, "other files"),
     "in a sparse attribute": ({"nodes": [node("Constant", "", (22, SPARSE))]}, "other files"),
     "in a subgraph": ({"nodes": [node("If", "", (6, message([(5, EXTERNAL)])))]}, "other files"),
+    # An engine reads the lower 32 bits of a kind of place, and of a field's key.
+    "by a larger number": ({"graph_fields": [(5, message([(14, 2**32 + 1)]))]}, "other files"),
+    "behind a larger key": ({"nodes": [message([(4, "Own"), (7 + 2**29, "com.evil")])]}, "damaged"),
     "sparse weights": ({"graph_fields": [(15, SPARSE)]}, "other files"),
     "in a function": (
         {"model_fields": [(25, function("", node("Constant", "", (5, EXTERNAL))))]},
@@ -72,6 +75,10 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "input type": ({"input_type": 1}, "input is not 'image'"),
     "input shape": ({"input_shape": [None, 268, 182, 3]}, "input is not 'image'"),
     "extra input": ({"extra_input": True}, "input is not 'image'"),
+    "extra input behind weights of two names": (
+        {"extra_input": True, "graph_fields": [(5, message([(8, "more"), (8, "weight")]))]},
+        "input is not 'image'",
+    ),
     "sparse input": ({"input_name": "x", "graph_fields": [(11, SPARSE_INPUT)]}, "input is not"),
     "output name": ({"output_name": "logits"}, "output is not 'probabilities'"),
     "output type": ({"output_type": 11}, "output is not 'probabilities'"),

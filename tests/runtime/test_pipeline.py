@@ -1,43 +1,17 @@
-"""The pipeline: order, bounded reading ahead, stages side by side, faults in place, time limits,
-threads that end."""
+"""The pipeline: order, bounded reading ahead, stages side by side, faults in place."""
 
 import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from command import eventually
+from toy_pipeline import SIZE, decode, our_threads, run, stages, values
 
-from genre_infer.decoders import InThread
-from genre_infer.pipeline import Stages, classified
-
-SIZE = (2, 3)
-
-
-def decode(n: int) -> np.ndarray:
-    return np.full((*SIZE, 3), n, np.uint8)
-
-
-def run(batch: np.ndarray) -> np.ndarray:
-    """One 'genre': the square of the number that the pixels are."""
-    return batch[:, 0, 0, :1].astype(np.float32) ** 2
-
-
-def stages(decode: Callable[[int], np.ndarray] = decode, **changes: Any) -> Stages[int]:
-    usual: dict[str, Any] = {"run": run, "size": SIZE, "batch_size": 4, "workers": 2, "lanes": 1}
-    return Stages(decoder=lambda: InThread(decode), **{**usual, **changes})
-
-
-def values(outcomes: Iterator[tuple[int, Any]]) -> list[Any]:
-    return [o if isinstance(o, Exception) else float(o[0]) for _, o in outcomes]
-
-
-def our_threads() -> int:
-    return sum(thread.name.startswith("genre-infer-") for thread in threading.enumerate())
+from genre_infer.pipeline import classified
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
@@ -211,64 +185,3 @@ def test_a_fault_of_the_source_is_raised_after_the_rows_before_it() -> None:
     assert [next(results)[0] for _ in range(6)] == list(range(6))
     with pytest.raises(OSError, match="the list ends"):
         next(results)
-
-
-def test_an_endless_item_times_out_and_the_others_go_on() -> None:
-    release = threading.Event()
-
-    def endless(n: int) -> np.ndarray:
-        if n in (1, 2, 9):
-            release.wait(30)
-        return decode(n)
-
-    started = time.monotonic()
-    outcomes = values(classified(range(12), stages(decode=endless, timeout=0.2)))
-    assert time.monotonic() - started < 10
-    good = [n for n in range(12) if n not in (1, 2, 9)]
-    assert [outcomes[n] for n in good] == [n * n for n in good]
-    assert all(isinstance(outcomes[n], TimeoutError) for n in (1, 2, 9))
-    release.set()
-    assert eventually(lambda: our_threads() == 0)
-
-
-@pytest.mark.parametrize("taken", [0, 1, 5])
-def test_threads_end_with_the_generator(taken: int) -> None:
-    results = classified(range(100), stages(workers=3, lanes=2))
-    for _ in range(taken):
-        next(results)
-    results.close()
-    assert eventually(lambda: our_threads() == 0)
-
-
-def test_closing_waits_for_the_batch_that_is_being_computed() -> None:
-    entered, left = threading.Event(), threading.Event()
-
-    def slow(batch: np.ndarray) -> np.ndarray:
-        if batch[0, 0, 0, 0] > 0:
-            entered.set()
-            time.sleep(0.3)
-            left.set()
-        return run(batch)
-
-    results = classified(range(100), stages(run=slow))
-    next(results)
-    assert entered.wait(5)
-    results.close()
-    assert left.is_set()
-
-
-def test_a_stuck_engine_does_not_hold_ctrl_c() -> None:
-    release = threading.Event()
-
-    def stuck(batch: np.ndarray) -> np.ndarray:
-        if batch[0, 0, 0, 0] > 0:
-            release.wait(30)
-        return run(batch)
-
-    results = classified(range(100), stages(run=stuck))
-    assert [next(results)[0] for _ in range(4)] == list(range(4))
-    with pytest.raises(KeyboardInterrupt):
-        results.throw(KeyboardInterrupt())
-    assert not release.is_set()
-    release.set()
-    assert eventually(lambda: our_threads() == 0)

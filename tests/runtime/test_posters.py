@@ -170,6 +170,16 @@ def test_a_damaged_picture_is_unreadable() -> None:
     assert status_of(bytes(data)) == "unreadable"
 
 
+def test_a_tiff_that_names_itself_over_and_over_takes_no_time() -> None:
+    """Thousands of entries that each claim the whole file as a list."""
+    entries = 5000
+    size = 3_000_000
+    entry = struct.pack("<HHII", 273, 4, (size - 8) // 4, 8)
+    data = b"II*\0" + struct.pack("<I", size - 12 * entries - 2)
+    data += b"\0" * (size - len(data) - 12 * entries - 2) + struct.pack("<H", entries)
+    assert status_of(data + entry * entries) in ("not-an-image", "unreadable", "truncated")
+
+
 def test_a_damaged_tiff_of_full_length_is_unreadable() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (120, 90, 3), dtype=np.uint8)
     data = bytearray(encoded(Image.fromarray(noise), "TIFF", compression="tiff_lzw"))

@@ -62,8 +62,10 @@ def installed(package: str) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """An engine's error without its pages of context."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """An engine's error without its pages of context: OpenVINO begins with places in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from ", "Check '"))]
+    return (telling or lines or [type(error).__name__])[0]
 
 
 def parts_of(batch: Pixels, size: int) -> list[Pixels]:

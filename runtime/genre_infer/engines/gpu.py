@@ -53,9 +53,36 @@ def _open(device: str, provider: str, providers: list[Any], request: Request) ->
             f"with: pip uninstall -y onnxruntime && {_MEND[provider].partition(': ')[2]}"
         )
     batch_size = request.batch_size or _BATCH_SIZE
+    try:
+        session = _probed(ort, device, provider, providers, request, batch_size)
+    except (OSError, ValueError) as error:  # no folder to write to, a profile cut short by its disk
+        raise DeviceError(
+            f"The device {device} cannot be tried: {error}; onnxruntime writes a profile into a "
+            "temporary folder, which TMPDIR names."
+        ) from None
+    return OnnxRuntime(
+        device,
+        session,
+        batch_size=batch_size,
+        lanes=_LANES,
+        padded=request.size,
+        padded_from=1 if provider == _TENSORRT else 2,  # which compiles anew for another shape
+    )
+
+
+def _probed(
+    ort: Any,
+    device: str,
+    provider: str,
+    providers: list[Any],
+    request: Request,
+    batch_size: int,
+) -> Any:
+    """A session that has run a batch, and ran it on the GPU."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder, _silenced():
         if hasattr(ort, "preload_dlls"):
-            ort.preload_dlls()  # CUDA and cuDNN from pip's packages, wherever they lie
+            with redirect_stdout(StringIO()):  # it prints what it does not find
+                ort.preload_dlls()  # CUDA and cuDNN from pip's packages, wherever they lie
         options = gpu_options(ort, request.threads)
         options.enable_profiling = True
         options.profile_file_prefix = os.path.join(folder, "probe")
@@ -75,7 +102,7 @@ def _open(device: str, provider: str, providers: list[Any], request: Request) ->
                 f"driver with nvidia-smi and {_MEND[provider]}"
             )
         _check_placed(device, provider, _probe(device, session, (batch_size, *request.size, 3)))
-    return OnnxRuntime(device, session, batch_size=batch_size, lanes=_LANES, padded=True)
+    return session
 
 
 def gpu_options(ort: Any, threads: int) -> Any:
@@ -123,10 +150,16 @@ _stderr_lock = threading.Lock()
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """onnxruntime's GPU providers print their failures, from C++ and from Python; we raise them."""
-    with _stderr_lock, redirect_stdout(StringIO()):
-        sys.stderr.flush()
-        saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    """onnxruntime's GPU providers print their failures on stderr, from C++; we raise them."""
+    with _stderr_lock:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        try:
+            saved = os.dup(2)
+        except OSError:  # there is none, and nothing to be kept from it
+            yield
+            return
+        sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, 2)
         try:
             yield

@@ -18,18 +18,27 @@ _REINSTALL = (
 
 
 class OnnxRuntime:
-    """A session of onnxruntime. padded: run batches of batch_size alone, the last one padded."""
+    """A session of onnxruntime. padded: batches of this size (height, width), and of as many
+    posters as padded_from or more, are run as batches of batch_size alone, the last one padded."""
 
     def __init__(
-        self, device: str, session: Any, *, batch_size: int, lanes: int, padded: bool
+        self,
+        device: str,
+        session: Any,
+        *,
+        batch_size: int,
+        lanes: int,
+        padded: tuple[int, int] | None = None,
+        padded_from: int = 2,
     ) -> None:
         self.device, self.batch_size, self.lanes = device, batch_size, lanes
         self.provider: str = session.get_providers()[0]
-        self._session, self._padded = session, padded
+        self._session, self._padded, self._padded_from = session, padded, padded_from
 
     def run(self, batch: Pixels) -> Probabilities:
         """See Engine."""
-        parts = parts_of(batch, self.batch_size if self._padded else len(batch))
+        usual = batch.shape[1:3] == self._padded and len(batch) >= self._padded_from
+        parts = parts_of(batch, self.batch_size if usual else len(batch))
         return whole([self._run(part) for part in parts], len(batch))
 
     def _run(self, batch: Pixels) -> Probabilities:
@@ -48,9 +57,7 @@ def open_cpu(request: Request) -> Engine:
     """onnxruntime's own kernels for the processor. Raises DeviceError, ModelError."""
     ort = import_onnxruntime("cpu")
     session = open_session(ort, request, ["CPUExecutionProvider"])
-    return OnnxRuntime(
-        "cpu", session, batch_size=request.batch_size or _BATCH_SIZE, lanes=1, padded=False
-    )
+    return OnnxRuntime("cpu", session, batch_size=request.batch_size or _BATCH_SIZE, lanes=1)
 
 
 def refuse_doubled_runtime() -> None:
@@ -101,5 +108,7 @@ def new_options(ort: Any, threads: int) -> Any:
     options.inter_op_num_threads = 1
     # Idle threads that spin would take the cores from the decoding threads.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # By itself it guesses the format from the bytes; what was checked is their reading as ONNX.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 3  # errors; what matters is raised anyway
     return options

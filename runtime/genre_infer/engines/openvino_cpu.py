@@ -3,13 +3,15 @@
 import sys
 import threading
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import DeviceError, ModelError
+from ..errors import DeviceError
 from ..posters import Pixels
 from .base import Engine, Probabilities, Request, first_line, parts_of, whole
 
@@ -33,11 +35,12 @@ class OpenVino:
         # soonest by all cores together.
         self.lanes = min(request.threads, _MOST_LANES) if self.batch_size > 1 else 1
         self._size, self._threads = request.size, request.threads
-        self._core = openvino.Core()
-        try:
-            self._model = self._core.read_model(request.model)
-        except RuntimeError as error:
-            raise ModelError(f"OpenVINO cannot open the model: {first_line(error)}") from None
+        with _device_errors("open the model"):
+            self._core = openvino.Core()
+            # Its front end for ONNX, and not Core.read_model, which guesses the format from the
+            # bytes: what was checked is their reading as ONNX.
+            onnx = openvino.frontend.FrontEndManager().load_by_framework("onnx")
+            self._model = onnx.convert(onnx.load(BytesIO(request.model)))
         self._compiled: dict[_Shape | None, _Compiled] = {}
         self._lock = threading.Lock()  # one compilation at a time
         usual = (self.batch_size, *self._size, 3)
@@ -50,7 +53,9 @@ class OpenVino:
         """See Engine."""
         usual = batch.shape[1:3] == self._size and len(batch) > 1
         parts = parts_of(np.ascontiguousarray(batch), self.batch_size if usual else len(batch))
-        return whole(self._for(parts[0].shape).run(parts), len(batch))
+        compiled = self._for(parts[0].shape)
+        with _device_errors("run the model"):
+            return whole(compiled.run(parts), len(batch))
 
     def _for(self, shape: tuple[int, ...]) -> "_Compiled":
         count, height, width, _ = shape
@@ -72,15 +77,11 @@ class OpenVino:
             "NUM_STREAMS": lanes,
             "ENABLE_CPU_PINNING": False,  # the decoding threads need the cores too
         }
-        model = self._model.clone()
-        if shape:
-            model.reshape(list(shape))
-        try:
-            compiled = self._core.compile_model(model, "CPU", config)
-        except RuntimeError as error:
-            cause = first_line(error)
-            raise DeviceError(f"OpenVINO cannot run the model here: {cause}") from None
-        return _Compiled(compiled, lanes)
+        with _device_errors("run the model here"):
+            model = self._model.clone()
+            if shape:
+                model.reshape(list(shape))
+            return _Compiled(self._core.compile_model(model, "CPU", config), lanes)
 
 
 class _Compiled:
@@ -106,8 +107,6 @@ class _Compiled:
                 request.start_async([part], share_inputs=True)
             while started:
                 self._finish(started, results)
-        except RuntimeError as error:
-            raise DeviceError(f"OpenVINO cannot run the model: {first_line(error)}") from None
         finally:
             while started:  # after a fault, or Ctrl-C: the parts must outlive their computation
                 with suppress(RuntimeError):
@@ -123,8 +122,17 @@ class _Compiled:
             self._free.put(request)
 
 
+@contextmanager
+def _device_errors(what: str) -> Iterator[None]:
+    # RuntimeError is OpenVINO's own, for faults of the device and of the file alike.
+    try:
+        yield
+    except RuntimeError as error:
+        raise DeviceError(f"OpenVINO cannot {what}: {first_line(error)}") from None
+
+
 def open_openvino(request: Request) -> Engine:
-    """OpenVINO's plugin for processors. Raises DeviceError, ModelError."""
+    """OpenVINO's plugin for processors. Raises DeviceError."""
     return OpenVino(_import_openvino(), request)
 
 

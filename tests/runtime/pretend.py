@@ -1,0 +1,25 @@
+"""Installations and sessions that say they are something else."""
+
+import onnxruntime
+import pytest
+
+from genre_infer import engines
+from genre_infer.engines import onnx_runtime
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    """Make it look as if of the engines just these were installed."""
+    for module in (engines, onnx_runtime):
+        monkeypatch.setattr(module, "installed", lambda name: name in packages)
+
+
+class PretendedSession(onnxruntime.InferenceSession):
+    """A session on the processor that says something else."""
+
+    says = "CPUExecutionProvider"
+
+    def __init__(self, model: bytes, options: object, **_: object) -> None:
+        super().__init__(model, options, providers=["CPUExecutionProvider"])
+
+    def get_providers(self) -> list[str]:
+        return [self.says, "CPUExecutionProvider"]

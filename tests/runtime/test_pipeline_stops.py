@@ -1,0 +1,141 @@
+"""The pipeline where it is stopped: time limits, Ctrl-C, a consumer that leaves."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from command import eventually
+from toy_pipeline import decode, our_threads, run, stages, values
+
+from genre_infer import GenreInferError
+from genre_infer.pipeline import classified
+
+
+def test_ctrl_c_while_the_source_is_slow_loses_no_row_that_is_done() -> None:
+    computed = threading.Event()
+
+    def compute(batch: np.ndarray) -> np.ndarray:
+        if batch[0, 0, 0, 0] == 4:
+            computed.set()
+        return run(batch)
+
+    def source() -> Iterator[int]:
+        yield from range(10)
+        assert computed.wait(30)
+        time.sleep(0.2)
+        raise KeyboardInterrupt  # as a signal amid a read of stdin does
+
+    results = classified(source(), stages(run=compute))
+    assert [next(results)[0] for _ in range(8)] == list(range(8))
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    assert eventually(lambda: our_threads() == 0)
+
+
+def test_threads_that_cannot_be_started_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def starts(thread: threading.Thread) -> None:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starts)
+    with pytest.raises(GenreInferError, match=r"5 decoding threads.*--threads"):
+        next(classified(range(9), stages(workers=5)))
+    assert eventually(lambda: our_threads() == 0)
+
+
+SUSPENDED = """
+import time
+import numpy as np
+from genre_infer.decoders import InThread
+from genre_infer.pipeline import Stages, classified
+
+def decode(n):
+    print("decoding", flush=True)
+    time.sleep(0.5)
+    return np.zeros((2, 3, 3), np.uint8)
+
+run = lambda batch: np.zeros((len(batch), 1), np.float32)
+stages = Stages(lambda: InThread(decode), run, (2, 3), 1, 1, 1, timeout=1.0)
+print(next(classified([1], stages))[1])
+"""
+
+
+def test_time_while_the_process_is_stopped_does_not_count() -> None:
+    with subprocess.Popen([sys.executable, "-c", SUSPENDED], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"decoding\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.read() == b"[0.]\n"
+
+
+def test_an_endless_item_times_out_and_the_others_go_on() -> None:
+    release = threading.Event()
+
+    def endless(n: int) -> np.ndarray:
+        if n in (1, 2, 9):
+            release.wait(30)
+        return decode(n)
+
+    started = time.monotonic()
+    outcomes = values(classified(range(12), stages(decode=endless, timeout=0.2)))
+    assert time.monotonic() - started < 10
+    good = [n for n in range(12) if n not in (1, 2, 9)]
+    assert [outcomes[n] for n in good] == [n * n for n in good]
+    assert all(isinstance(outcomes[n], TimeoutError) for n in (1, 2, 9))
+    release.set()
+    assert eventually(lambda: our_threads() == 0)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5])
+def test_threads_end_with_the_generator(taken: int) -> None:
+    results = classified(range(100), stages(workers=3, lanes=2))
+    for _ in range(taken):
+        next(results)
+    results.close()
+    assert eventually(lambda: our_threads() == 0)
+
+
+def test_closing_waits_for_the_batch_that_is_being_computed() -> None:
+    entered, left = threading.Event(), threading.Event()
+
+    def slow(batch: np.ndarray) -> np.ndarray:
+        if batch[0, 0, 0, 0] > 0:
+            entered.set()
+            time.sleep(0.3)
+            left.set()
+        return run(batch)
+
+    results = classified(range(100), stages(run=slow))
+    next(results)
+    assert entered.wait(5)
+    results.close()
+    assert left.is_set()
+
+
+def test_a_stuck_engine_does_not_hold_ctrl_c() -> None:
+    release = threading.Event()
+
+    def stuck(batch: np.ndarray) -> np.ndarray:
+        if batch[0, 0, 0, 0] > 0:
+            release.wait(30)
+        return run(batch)
+
+    results = classified(range(100), stages(run=stuck))
+    assert [next(results)[0] for _ in range(4)] == list(range(4))
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt())
+    assert not release.is_set()
+    release.set()
+    assert eventually(lambda: our_threads() == 0)

@@ -1,0 +1,36 @@
+"""Files that are ONNX and, by their first bytes, something else: engines read what was checked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from write_onnx import message
+
+from genre_infer import Classifier, packaged
+
+NET = """<net name="other" version="11"><layers>
+<layer id="0" name="image" type="Parameter" version="opset1"><data shape="1" element_type="f32"/>
+<output><port id="0" precision="FP32"><dim>1</dim></port></output></layer>
+<layer id="1" name="probabilities" type="Result" version="opset1">
+<input><port id="0" precision="FP32"><dim>1</dim></port></input></layer></layers>
+<edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0"/></edges></net>"""
+
+# Each is a whole field or two, of which the model's own later ones take the place.
+PREFIXES = {
+    "OpenVINO's XML": message([(2, NET)]),
+    "onnxruntime's own format": b"\x08\x00\x92\x00" + b"ORTM".ljust(80, b"."),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_it_is_read_as_onnx(device: str, prefix: str, tmp_path: Path) -> None:
+    pytest.importorskip({"cpu": "onnxruntime", "openvino": "openvino"}[device])
+    path = tmp_path / "two.onnx"
+    path.write_bytes(PREFIXES[prefix] + packaged.PATH.read_bytes())
+    pixels = np.zeros((1, 268, 182, 3), np.uint8)
+    answers = []
+    for model in (None, path):
+        with Classifier(model, device=device, batch_size=1) as classifier:
+            answers.append(classifier.predict(pixels))
+    assert np.array_equal(*answers)
