@@ -124,17 +124,20 @@ def draft(force: bool, **options: Any) -> None:
     help="Which posters to measure on; settings are chosen on valid.",
 )
 @click.option("--count", type=click.IntRange(1), help="So many of them, at random. Default: all.")
+@click.option("--variant", "names", multiple=True, help="This way alone; may be repeated.")
 @SEED
 @_DEVICES
 @_CSV
 @FORCE
-def int8(force: bool, **options: Any) -> None:
+def int8(force: bool, names: tuple[str, ...], **options: Any) -> None:
     """Quantize a checkpoint in several ways and measure each against the original: what every step
     of the int8 export is worth."""
     refuse_existing(force, options["csv_file"])
     with needs_extra("bench"):
-        from .variants import run_int8
-    run_int8(**options)
+        from .variants import VARIANTS, run_int8
+    if strange := [name for name in names if name not in VARIANTS]:
+        raise click.UsageError(f"No variant {strange[0]!r}; there are: {', '.join(VARIANTS)}.")
+    run_int8(names=names or tuple(VARIANTS), **options)
 
 
 @main.command()

@@ -57,10 +57,11 @@ def run_int8(
     devices: tuple[str, ...],
     count: int | None,
     seed: int,
+    names: tuple[str, ...],
     csv_file: Path | None,
 ) -> None:
-    """Print and write how far each of VARIANTS is from the original, on the devices named, or on
-    every one that is there. count: so many posters at random; None is all. Raises
+    """Print and write how far each of these VARIANTS is from the original, on the devices named,
+    or on every one that is there. count: so many posters at random; None is all. Raises
     GenreInferError."""
     reference, dataset = original(checkpoint, table, posters, split)
     if count:
@@ -70,7 +71,8 @@ def run_int8(
     floats: dict[Settings, Any] = {}  # several variants begin with the same
     rows = []
     missing: list[str] = []
-    for name, settings in VARIANTS.items():
+    for name in names:
+        settings = VARIANTS[name]
         click.echo(f"{name} …", err=True)
         # networks() does not look at the rest.
         key = replace(settings, method="", bias_correction=False, operators=())

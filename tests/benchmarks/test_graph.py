@@ -81,3 +81,7 @@ def test_every_way_to_quantize_is_measured(
     assert float(one["largest"]) > 0
     assert one["largest"] != other["largest"]
     assert one["commit"]
+    args = ["--checkpoint", checkpoint, "--table", collection.table, "--posters"]
+    done = bench("int8", *args, collection.posters, "--variant", "third")
+    assert done.exit_code == 2
+    assert "there are: one, other" in done.stderr

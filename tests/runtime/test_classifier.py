@@ -135,7 +135,7 @@ def test_predict_hands_a_contiguous_batch_over_as_it_is(classifier: Classifier) 
     class Recorder:
         def run(self, _: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
             seen.append(inputs["image"])
-            return [np.zeros((len(inputs["image"]), 23), np.float32)]
+            return [np.zeros((len(inputs["image"]), 24), np.float32)]
 
     seen: list[np.ndarray] = []
     engine = classifier._engine
