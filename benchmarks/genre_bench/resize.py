@@ -23,7 +23,7 @@ from .report import finish, say
 from .systems import there
 from .timing import alternate, timed
 
-FACTORS = (0.5, 0.7, 1.0, 1.001, 1.5, 2.0, 3.3, 8.0, 11.0)
+FACTORS = (0.5, 0.7, 1.0, 1.01, 1.5, 2.0, 3.3, 8.0, 11.0)
 SHAPES = ((1, 1), (77, 1000), (1000, 77), (580, 333))  # height, width
 BATCH, BATCHES = 8, 40
 SIZES = {
