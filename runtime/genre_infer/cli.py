@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__, packaged
-from .commands import CommandGroup
+from .commands import CommandGroup, ended_by_ctrl_c
 
 if TYPE_CHECKING:
     from .classifier import Classifier
@@ -181,7 +181,9 @@ def classify(
         if options["decoders"] == "auto":
             options["decoders"] = "threads"
     this_process_is_ours()
-    with Classifier(options.pop("model"), device=device, limits=limits, **options) as classifier:
+    with ended_by_ctrl_c():
+        opened = Classifier(options.pop("model"), device=device, limits=limits, **options)
+    with opened as classifier:
         posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
         try:
             destination = Output(output, force=force)

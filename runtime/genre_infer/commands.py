@@ -1,7 +1,9 @@
 """What the project's four commands have in common: a default subcommand, exit statuses, extras."""
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -63,6 +65,23 @@ def _drop_output() -> None:
     """What is still in stdout's buffer must not be tried again when Python ends."""
     with suppress(AttributeError, OSError, ValueError):  # no stdout, or one without a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def ended_by_ctrl_c() -> Iterator[None]:
+    """Inside, Ctrl-C ends the process as it ends any program, at once: Python would wait until a
+    library returns to it, and TensorRT takes minutes to compile. Only where nothing is written."""
+    usual = signal.default_int_handler  # what ignores Ctrl-C, or does other things, stays
+    if threading.current_thread() is not threading.main_thread() or (
+        signal.getsignal(signal.SIGINT) is not usual
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -99,6 +100,29 @@ def test_ctrl_c_amid_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, dev
     assert f"{len(found)} rows are in".encode() in errors
     for position, row in enumerate(found):
         assert row["path"] == f"{folder}/{position % 12 + 1}.jpg"
+
+
+STUCK = """
+import hashlib
+from genre_infer import classifier, cli
+
+def stuck(*_):
+    print("opening", flush=True)
+    hashlib.pbkdf2_hmac("sha1", b"", b"", 10**9)  # minutes, in C
+
+classifier.open_engine = stuck
+cli.main(["1.jpg"])
+"""
+
+
+def test_ctrl_c_while_an_engine_opens(folder: Path) -> None:
+    """As TensorRT does, which compiles for minutes."""
+    command = [sys.executable, "-c", STUCK]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"opening\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == -signal.SIGINT  # which shells call 130
 
 
 def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:
