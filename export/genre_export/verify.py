@@ -115,6 +115,9 @@ def parity(
     )
 
 
+_MEND = {"int8": " Where the body was hardly trained, --equalisation 0 may mend it."}
+
+
 def refuse_mismatch(parity: Parity, precision: str) -> None:
     """Raise MismatchError where a file is further from the original than its precision may be."""
     bound = BOUNDS[precision]
@@ -128,5 +131,5 @@ def refuse_mismatch(parity: Parity, precision: str) -> None:
     if faults:
         raise MismatchError(
             f"The {precision} file does not answer as the checkpoint does over {parity.posters} "
-            f"posters ({'; '.join(faults)}); it was not kept."
+            f"posters ({'; '.join(faults)}); it was not kept.{_MEND.get(precision, '')}"
         )
