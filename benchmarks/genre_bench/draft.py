@@ -59,8 +59,10 @@ def run_draft(
     ):
         metadata, name = exact.metadata, f"{exact.metadata.precision}, {exact.provider}"
         size, genres = (metadata.width, metadata.height), list(exact.genres)
-        seen = int(metadata.details.get("split_seed", 0))  # where the table has no splits
-        dataset = load_dataset(table, posters, size, seed=seen, splits=(split,), genres=genres)
+        split_seed = int(metadata.details.get("split_seed", 0))  # where the table has no splits
+        dataset = load_dataset(
+            table, posters, size, seed=split_seed, splits=(split,), genres=genres
+        )
         chosen = drawn(dataset, count, seed)
         paths = [posters / dataset.posters[i].name for i in chosen]
         answers: list[list[NDArray[np.float64]]] = []
