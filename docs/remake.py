@@ -129,6 +129,14 @@ COLUMNS = {
         "macro_ap_change_kaggle": "change of macro AP, kaggle",
         "macro_ap_change_kgp": "change, kgp",
     },
+    "draft": {
+        "system": "file, provider",
+        "posters": "posters",
+        "largest": "largest difference",
+        "percentile_99": "99th percentile",
+        "labels_agree": "labels agree",
+        "macro_ap_change": "change of macro AP",
+    },
     "shortcut": {
         "domain": "posters of",
         "size": "rewritten as",
