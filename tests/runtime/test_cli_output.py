@@ -104,7 +104,10 @@ def test_ctrl_c_amid_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, dev
 
 STUCK = """
 import hashlib
+import signal
 from genre_infer import classifier, cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job ignores
 
 def stuck(*_):
     print("opening", flush=True)
