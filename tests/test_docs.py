@@ -119,8 +119,8 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def test_documents_name_all_statuses_and_modes() -> None:
-    from genre_infer.operating_points import MODES
-    from genre_infer.results import STATUSES
+    from genre_infer.result import STATUSES
+    from genre_train.calibrate import MODES
 
     formats = (ROOT / "docs" / "formats.md").read_text("utf-8")
     for name in (*STATUSES, *MODES):

@@ -12,7 +12,7 @@ import pytest
 from genre_export.bounds import RULES, bound, missed, unjudged
 from genre_export.report_page import page
 from genre_export.weights import pair_sums
-from genre_infer import packaged
+from genre_infer import model_file
 from genre_infer.model_file import load_model
 
 ROOT = Path(__file__).parents[1]
@@ -26,9 +26,9 @@ def report() -> dict[str, Any]:
 
 
 def test_it_is_about_this_file(report: dict[str, Any]) -> None:
-    data = packaged.PATH.read_bytes()
-    assert report["file"] == packaged.PATH.name
-    assert report["sha256"] == packaged.SHA256 == hashlib.sha256(data).hexdigest()
+    data = model_file.PACKAGED_PATH.read_bytes()
+    assert report["file"] == model_file.PACKAGED_PATH.name
+    assert report["sha256"] == model_file.PACKAGED_SHA256 == hashlib.sha256(data).hexdigest()
     assert report["bytes"] == len(data)
     model = onnx.load_from_string(data)  # read with the other reader, not ours
     opsets = {entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")}
@@ -39,8 +39,8 @@ def test_it_is_about_this_file(report: dict[str, Any]) -> None:
 def test_the_file_says_of_itself_what_the_report_says(report: dict[str, Any]) -> None:
     """Name, version, precision, genres, thresholds, licences, calibration: all of it."""
     assert report["metadata"] == load_model().metadata.to_document()
-    assert report["metadata"]["name"] == packaged.NAME
-    assert report["metadata"]["version"] == packaged.VERSION
+    assert report["metadata"]["name"] == model_file.PACKAGED_NAME
+    assert report["metadata"]["version"] == model_file.PACKAGED_VERSION
 
 
 def test_it_was_made_from_the_checkpoint_in_this_repository(report: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def test_it_was_made_from_the_checkpoint_in_this_repository(report: dict[str, An
 
 def test_no_sum_of_two_products_overflows(report: dict[str, Any]) -> None:
     """Measured anew on the file's own weights."""
-    found = pair_sums(onnx.load(packaged.PATH))
+    found = pair_sums(onnx.load(model_file.PACKAGED_PATH))
     assert found is not None
     assert found == report["int8_weights"]
     assert found["fits_16_bits"]

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from genre_infer import __version__
-from genre_infer.commands import CommandGroup, needs_extra
+from genre_infer.cli_common import CommandGroup, needs_extra
 from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, refuse_existing
 
 from . import cli_speed
@@ -134,7 +134,7 @@ def int8(force: bool, names: tuple[str, ...], **options: Any) -> None:
     of the int8 export is worth."""
     refuse_existing(force, options["csv_file"])
     with needs_extra("bench"):
-        from .variants import VARIANTS, run_int8
+        from .int8 import VARIANTS, run_int8
     if strange := [name for name in names if name not in VARIANTS]:
         raise click.UsageError(f"No variant {strange[0]!r}; there are: {', '.join(VARIANTS)}.")
     run_int8(names=names or tuple(VARIANTS), **options)

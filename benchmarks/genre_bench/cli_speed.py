@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from genre_infer.commands import needs_extra
+from genre_infer.cli_common import needs_extra
 from genre_train.options import FORCE, Size, refuse_existing
 
 _FOLDER = click.option(

@@ -9,14 +9,14 @@ from typing import Any
 
 from PIL import Image
 
-from genre_export.checkpoint import read_checkpoint
 from genre_export.model import make_model
 from genre_infer import Classifier, GenreInferError
 from genre_infer.cores import available_cores
 from genre_infer.posters import Limits, Pixels, poster_pixels, squish
+from genre_train.checkpoint import read_checkpoint
 
-from .report import say
 from .systems import refuse_others, there
+from .tables import say
 
 _PACKAGES = {
     "cpu": ("onnxruntime", "onnxruntime-gpu"),

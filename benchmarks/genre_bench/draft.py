@@ -20,8 +20,8 @@ from genre_train.dataset import load_dataset
 from genre_train.metrics import FEWEST_POSTERS, threshold_row
 
 from .compare import ap_changes
-from .report import print_table, write_figures
 from .systems import drawn
+from .tables import print_table, write_figures
 
 FACTORS = (4.0, 20.0)  # of the input size: from 4 on a half, from 8 a quarter, from 16 an eighth
 GRAIN = 6.0  # standard deviation in levels: enlarged pictures have no fine detail of their own

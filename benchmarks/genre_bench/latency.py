@@ -9,7 +9,7 @@ from genre_infer import Classifier, GenreInferError
 
 from .contenders import cores_used, model_used, open_classifiers, versions
 from .folders import poster_folder
-from .report import finish
+from .tables import finish
 from .throughput_rows import ratio
 from .timing import Seconds, timed
 
@@ -60,7 +60,7 @@ def run_latency(
         if fastai and checkpoint:
             from genre_train.learner import choose_device
 
-            from .original import Original
+            from .baseline import Original
 
             device = choose_device(fastai_device)
             original = Original(checkpoint, folder.files, device, threads)

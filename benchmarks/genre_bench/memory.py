@@ -13,8 +13,8 @@ from genre_infer import GenreInferError
 from .contenders import cores_used, model_used, open_classifiers, versions
 from .folders import Folder, link_all, poster_folder
 from .processes import engine_options, genre_infer, run_process
-from .report import finish
 from .stand_in import NAME, write_stand_in
+from .tables import finish
 from .throughput_rows import ratio
 
 TITLES = {

@@ -19,8 +19,8 @@ from genre_infer.model_file import load_model
 from genre_infer.posters import Pixels, squish
 
 from .contenders import versions
-from .report import finish, say
 from .systems import there
+from .tables import finish, say
 from .timing import alternate, timed
 
 FACTORS = (0.5, 0.7, 1.0, 1.01, 1.5, 2.0, 3.3, 8.0, 11.0)

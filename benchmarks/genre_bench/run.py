@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from genre_export.checkpoint import read_checkpoint
 from genre_export.model import make_model
+from genre_train.checkpoint import read_checkpoint
 from genre_train.dataset import Dataset
 
 from .compare import accuracy_rows, parity_row
-from .report import print_table, say, write_figures
 from .sizes import OtherSizes
 from .systems import Answers, Models, answers, on_all_devices, original, refuse_others
+from .tables import print_table, say, write_figures
 
 _ACCURACY = {
     "system": "system",

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from genre_export import bounds
-from genre_export.checkpoint import read_checkpoint
 from genre_export.verify import original_probabilities
 from genre_infer import Classifier
 from genre_infer.posters import Pixels, load_poster, squish
 from genre_infer.progress import progress
+from genre_train.checkpoint import read_checkpoint
 from genre_train.dataset import Dataset
 
 from .compare import judged

@@ -8,7 +8,7 @@ from typing import Any
 from .contenders import model_used, open_classifiers, versions
 from .folders import poster_folder
 from .processes import engine_options, genre_infer, run_process
-from .report import finish
+from .tables import finish
 from .throughput_rows import ratio
 from .timing import Seconds, alternate
 

@@ -15,8 +15,8 @@ from genre_infer.model_file import load_model
 from genre_infer.progress import progress
 from genre_train.checkpoint import read_document
 from genre_train.dataset import Dataset
-from genre_train.evaluate import predict_checkpoint
 from genre_train.metrics import threshold_row
+from genre_train.predictions import predict_checkpoint
 
 Probabilities = NDArray[np.float64]
 Models: TypeAlias = tuple[Path | None, ...]  # None: the packaged one

@@ -27,7 +27,7 @@ from .contenders import (
 )
 from .folders import Folder, poster_folder
 from .processes import engine_options, genre_infer, run_process
-from .report import finish
+from .tables import finish
 from .throughput_rows import (
     DECODE_ALL,
     DECODE_FULL,
@@ -224,7 +224,7 @@ def _add_torch(race: Race, checkpoint: Path, classifier: Classifier, folder: Fol
     """The network alone in PyTorch on the GPU: the measure of onnxruntime's CUDA."""
     import torch
 
-    from .original import TorchNetwork
+    from .baseline import TorchNetwork
 
     if not torch.cuda.is_available():
         return
@@ -245,7 +245,7 @@ def _add_fastai(
     where that is more: the best of them counts."""
     from genre_train.learner import choose_device
 
-    from .original import Original
+    from .baseline import Original
 
     original = Original(checkpoint, folder.files, choose_device(device), threads)
     original.get_preds(folder.files[:8], 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from genre_infer import __version__
-from genre_infer.commands import CommandGroup, needs_extra
+from genre_infer.cli_common import CommandGroup, needs_extra
 from genre_infer.model_file import sidecar
 
 from .files import report_files

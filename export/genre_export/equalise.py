@@ -15,7 +15,7 @@ from torch import nn
 
 from genre_infer.posters import Pixels
 
-from .checkpoint import Folded
+from .fold import Folded
 from .watch import watch_inputs
 
 

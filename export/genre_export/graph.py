@@ -9,7 +9,7 @@ from onnx import compose, parser
 
 from genre_infer.metadata import INPUT, KEY, OUTPUT, Metadata
 
-from .checkpoint import Folded
+from .fold import Folded
 
 OPSET = 18
 IR_VERSION = 10  # nothing in the graph needs a newer one, and older readers take it

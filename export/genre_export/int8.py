@@ -7,10 +7,11 @@ from typing import Any
 import onnx
 
 from genre_infer.posters import Pixels
+from genre_train.checkpoint import Checkpoint
 
 from .bias import correct_biases
-from .checkpoint import Checkpoint, Folded
 from .equalise import equalise
+from .fold import Folded
 from .graph import network_graph
 from .quantize import Settings, quantize
 from .rounding import round_weights

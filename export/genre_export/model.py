@@ -15,17 +15,18 @@ from genre_infer import __version__
 from genre_infer.cores import available_cores
 from genre_infer.engines import Engine, Request, open_engine
 from genre_infer.errors import GenreInferError
-from genre_infer.files import write_whole
 from genre_infer.metadata import Metadata
 from genre_infer.model_file import sidecar, sidecar_line
-from genre_infer.operating_points import fit_thresholds
 from genre_infer.posters import Pixels
+from genre_train.calibrate import fit_thresholds
+from genre_train.checkpoint import Checkpoint, read_checkpoint
+from genre_train.files import write_whole
 
-from .checkpoint import Checkpoint, Folded, read_checkpoint
+from .compared import Compared, calibration_posters, compared_posters
 from .files import report_files
+from .fold import Folded
 from .graph import join, network_graph, preprocessing_graph, with_metadata
 from .int8 import int8_network
-from .posters import Compared, calibration_posters, compared_posters
 from .quantize import Settings
 from .report import report_on_bytes, say, write_report
 from .verify import Parity, compare, engine_probabilities, refuse_mismatch
@@ -56,6 +57,7 @@ def export_model(
     GenreInferError.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
+    checkpoint.require_multi_label()
     made = make_model(checkpoint, precision, posters, settings, licences)
     report = report_on_bytes(made.data, output.name, checkpoint, made.compared)
     write_whole(output, made.data)
@@ -173,7 +175,7 @@ def _open(data: bytes, size: tuple[int, int]) -> Engine:
 
 def _check_written(data: bytes, engine: Engine, posters: Pixels) -> None:
     """The bytes that go to disk open as the runtime opens them, and answer as measured."""
-    from genre_infer.onnx_file import read_metadata
+    from genre_infer.onnx_reader import read_metadata
 
     metadata = read_metadata(data)
     written = _open(data, (metadata.height, metadata.width))

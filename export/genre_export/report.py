@@ -19,16 +19,15 @@ from sklearn.metrics import average_precision_score
 from genre_infer import Classifier, __version__
 from genre_infer.cores import available_cores
 from genre_infer.errors import DeviceError, GenreInferError
-from genre_infer.files import write_whole
-from genre_infer.info import info_document
-from genre_infer.machine import commit, processor, today
-from genre_infer.model_file import load_model
-from genre_infer.operating_points import FEWEST_POSITIVES
+from genre_infer.model_file import info_document, load_model
 from genre_infer.posters import Pixels
+from genre_train.calibrate import FEWEST_POSITIVES
+from genre_train.checkpoint import Checkpoint, read_checkpoint
+from genre_train.files import write_whole
+from genre_train.provenance import commit, processor, today
 
 from .bounds import RULES, bound, missed, unjudged
-from .checkpoint import Checkpoint, read_checkpoint
-from .posters import Compared, compared_posters
+from .compared import Compared, compared_posters
 from .report_page import page
 from .verify import compare
 from .weights import pair_sums
@@ -48,6 +47,7 @@ Probabilities = NDArray[np.float32]
 def report_on(model: Path, checkpoint_folder: Path, posters: Path | None) -> dict[str, Any]:
     """Measure a file that exists against its checkpoint. Raises GenreInferError."""
     checkpoint = read_checkpoint(checkpoint_folder)
+    checkpoint.require_multi_label()
     made_from = load_model(model).metadata.checkpoint_sha256
     if made_from != checkpoint.sha256:
         raise GenreInferError(

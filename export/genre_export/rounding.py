@@ -12,7 +12,7 @@ from torch.nn.functional import unfold
 
 from genre_infer.posters import Pixels
 
-from .checkpoint import Folded
+from .fold import Folded
 from .watch import watch_inputs
 
 LEVELS = 64  # of either sign: int8 within 7 bits

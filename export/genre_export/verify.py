@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from genre_infer.engines import Engine
 from genre_infer.errors import GenreInferError
 from genre_infer.posters import Pixels
+from genre_train.checkpoint import Checkpoint
 
-from .checkpoint import Checkpoint, Original
+from .fold import Original
 
 
 @dataclass(frozen=True, slots=True)

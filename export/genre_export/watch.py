@@ -7,7 +7,7 @@ from torch import nn
 
 from genre_infer.posters import Pixels
 
-from .checkpoint import Folded
+from .fold import Folded
 from .quantize import as_levels
 
 Note = Callable[[nn.Conv2d, tuple[torch.Tensor, ...]], None]

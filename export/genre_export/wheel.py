@@ -12,10 +12,15 @@ from packaging.version import InvalidVersion, Version
 
 from genre_infer import __version__
 from genre_infer.errors import GenreInferError
-from genre_infer.files import write_whole
-from genre_infer.info import info_lines
-from genre_infer.installed import GROUP, installed_name
-from genre_infer.model_file import Model, load_model, sidecar_line
+from genre_infer.model_file import (
+    GROUP,
+    Model,
+    info_lines,
+    installed_name,
+    load_model,
+    sidecar_line,
+)
+from genre_train.files import write_whole
 
 # The earliest time that a zip archive can hold: with the files' own times no two wheels are alike.
 _EPOCH = "315532800"

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from .errors import DeviceError, GenreInferError, ModelError
     from .metadata import Metadata
     from .posters import Limits
-    from .results import GenreProbability, Result, Status
+    from .result import GenreProbability, Result, Status
 
 _HOME = {
     "Classifier": "classifier",
     "DeviceError": "errors",
     "GenreInferError": "errors",
-    "GenreProbability": "results",
+    "GenreProbability": "result",
     "Limits": "posters",
     "Metadata": "metadata",
     "ModelError": "errors",
-    "Result": "results",
-    "Status": "results",
+    "Result": "result",
+    "Status": "result",
 }
 
 __all__ = [

@@ -12,12 +12,11 @@ from .cores import available_cores
 from .decoders import Decoder, InThread
 from .engines import GPUS, Engine, Probabilities, Request, open_engine
 from .errors import GenreInferError, ModelError
-from .installed import find_model
 from .metadata import Metadata
-from .model_file import load_model
+from .model_file import find_model, load_model
 from .pipeline import Stages, classified
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
-from .results import GenreProbability, Result
+from .result import GenreProbability, Result
 
 DECODERS = ("auto", "threads", "processes")
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, packaged
-from .commands import CommandGroup, ended_by_ctrl_c
+from . import __version__
+from .cli_common import CommandGroup, ended_by_ctrl_c
+from .model_file import PACKAGED_NAME, PACKAGED_VERSION
 
 if TYPE_CHECKING:
     from .classifier import Classifier
     from .discover import Discovery
-    from .results import Result
+    from .result import Result
     from .rows import Output
 
 
@@ -60,7 +61,7 @@ SHA256 = click.option(
 @click.version_option(
     __version__,
     prog_name="genre-infer",
-    message=f"%(prog)s %(version)s, model {packaged.NAME} {packaged.VERSION}",
+    message=f"%(prog)s %(version)s, model {PACKAGED_NAME} {PACKAGED_VERSION}",
 )
 def main() -> None:
     """Name the genres of film posters.
@@ -253,7 +254,7 @@ def _with_progress(
 def _summary(
     classifier: "Classifier", posters: "Discovery", counts: Counter[str], seconds: float
 ) -> None:
-    from .installed import faster_model
+    from .model_file import faster_model
 
     total = counts.total()
     parts = [f"{total} poster{'s' * (total != 1)}" if total else "No posters found"]
@@ -286,9 +287,7 @@ def info(model: Path | None, sha256: str | None, as_json: bool) -> None:
     of itself. Nothing is run."""
     import json
 
-    from .info import info_document, info_lines
-    from .installed import find_model
-    from .model_file import load_model
+    from .model_file import find_model, info_document, info_lines, load_model
 
     loaded = load_model(find_model(model), sha256)
     if as_json:

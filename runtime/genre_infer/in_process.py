@@ -22,7 +22,7 @@ import numpy as np
 from .decoder_process import Job, receive, send
 from .errors import GenreInferError
 from .posters import Pixels, PosterError, Source
-from .results import Status
+from .result import Status
 
 # These lead to a process's own files, as in `genre-infer <(curl …)`.
 _OURS = ("/dev/", "/proc/")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .endings import ends_early
-from .results import Status
+from .result import Status
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | Pixels

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
 
-from .results import Result
+from .result import Result
 
 FORMATS = ("table", "jsonl", "csv")
 

@@ -78,7 +78,7 @@ def test_without_models_all_three_precisions_are_measured(
     checkpoint: Path, collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from genre_export.cli import main as export
-    from genre_infer import packaged
+    from genre_infer import model_file
     from genre_infer.model_file import load_model
 
     path = tmp_path / "packaged.onnx"
@@ -90,8 +90,8 @@ def test_without_models_all_three_precisions_are_measured(
     done = CliRunner().invoke(main, ["parity", *options])
     assert done.exit_code == 3
     assert "The packaged model was not exported from this --checkpoint" in done.stderr
-    monkeypatch.setattr(packaged, "PATH", path)
-    monkeypatch.setattr(packaged, "SHA256", load_model(path).sha256)
+    monkeypatch.setattr(model_file, "PACKAGED_PATH", path)
+    monkeypatch.setattr(model_file, "PACKAGED_SHA256", load_model(path).sha256)
     done = CliRunner().invoke(main, ["parity", *options])
     assert done.exit_code == 0, done.stderr
     found = rows(tmp_path / "all.csv")
@@ -149,8 +149,8 @@ def test_devices_that_are_not_there_are_named(
 
 
 def test_a_model_of_another_checkpoint_is_refused(checkpoint: Path, collection: Any) -> None:
-    from genre_infer import packaged
+    from genre_infer import model_file
 
-    done = bench("parity", packaged.PATH, checkpoint, collection, "--device", "cpu")
+    done = bench("parity", model_file.PACKAGED_PATH, checkpoint, collection, "--device", "cpu")
     assert done.exit_code == 3
     assert "not exported from this --checkpoint" in done.stderr

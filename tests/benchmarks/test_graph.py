@@ -8,7 +8,8 @@ import onnx
 import pytest
 from click.testing import CliRunner, Result
 
-from genre_bench import resize, variants
+from genre_bench import int8 as variants
+from genre_bench import resize
 from genre_bench.cli import main
 from genre_export.quantize import Settings
 

@@ -17,7 +17,7 @@ from PIL import Image
 from genre_bench.cli import main
 from genre_bench.processes import run_process
 from genre_bench.timing import alternate
-from genre_infer import GenreInferError, packaged
+from genre_infer import GenreInferError, model_file
 
 COMMANDS = ("throughput", "latency", "start", "memory")
 
@@ -188,7 +188,7 @@ def test_a_poster_that_cannot_be_read_is_named(command: str, model: Path, folder
 
 
 def test_a_model_of_another_checkpoint_is_refused(checkpoint: Path) -> None:
-    args = ["--model", packaged.PATH, "--checkpoint", checkpoint, "--device", "cpu"]
+    args = ["--model", model_file.PACKAGED_PATH, "--checkpoint", checkpoint, "--device", "cpu"]
     done = bench("throughput", *args)
     assert done.exit_code == 3
     assert "not exported from this --checkpoint" in done.stderr
@@ -220,13 +220,14 @@ def test_the_original_is_the_checkpoint(
     checkpoint: Path, poster: Callable[..., Image.Image], tmp_path: Path
 ) -> None:
     from genre_bench.original import Original, TorchNetwork
-    from genre_train.checkpoint import load_checkpoint, predict_logits
+
+    from genre_train.checkpoint import predict_logits, read_checkpoint
 
     files = [tmp_path / f"{seed}.png" for seed in range(3)]
     for seed, file in enumerate(files):
         poster(seed, (64, 96)).save(file)
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])
-    logits = predict_logits(load_checkpoint(checkpoint)[0], pixels)
+    logits = predict_logits(read_checkpoint(checkpoint).network, pixels)
     expected = 1 / (1 + np.exp(-logits))
     original = Original(checkpoint, files)
     for workers in (0, 1):

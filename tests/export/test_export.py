@@ -16,13 +16,14 @@ from PIL import Image
 
 from genre_export import model as model_module
 from genre_export import verify
-from genre_export.checkpoint import Original, read_checkpoint
 from genre_export.cli import main
 from genre_export.drawn import drawn_posters
+from genre_export.fold import Original
 from genre_export.graph import join
 from genre_infer import Classifier, ModelError
 from genre_infer.model_file import sidecar
-from genre_infer.onnx_file import read_metadata
+from genre_infer.onnx_reader import read_metadata
+from genre_train.checkpoint import read_checkpoint
 
 
 def export(checkpoint: Path, output: Path, *args: str) -> Result:

@@ -12,12 +12,13 @@ from onnx import numpy_helper
 from torch import nn
 
 from genre_export.bias import correct_biases
-from genre_export.checkpoint import Folded, read_checkpoint
 from genre_export.drawn import drawn_posters
 from genre_export.equalise import equalise
+from genre_export.fold import Folded
 from genre_export.graph import network_graph
 from genre_export.quantize import Settings, as_levels, quantize
 from genre_export.rounding import LEVELS, round_weights
+from genre_train.checkpoint import read_checkpoint
 
 POSTERS = drawn_posters(24, 64, 96, seed=3)
 OTHERS = drawn_posters(24, 64, 96, seed=4)

@@ -65,8 +65,8 @@ def test_every_provider_is_there_or_named_as_missing(report: dict[str, Any]) -> 
 def test_the_figures_are_those_of_the_file(
     report: dict[str, Any], model: Path, checkpoint: Path, collection: Any
 ) -> None:
-    from genre_export.checkpoint import read_checkpoint
-    from genre_export.posters import compared_posters
+    from genre_export.compared import compared_posters
+    from genre_train.checkpoint import read_checkpoint
 
     original = read_checkpoint(checkpoint)
     compared = compared_posters(original, collection.posters)
@@ -122,9 +122,9 @@ def test_a_file_that_exists_is_measured_alike(
 
 
 def test_a_file_of_another_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    from genre_infer import packaged
+    from genre_infer import model_file
 
-    done = command("report", packaged.PATH, "--checkpoint", checkpoint, "-o", tmp_path)
+    done = command("report", model_file.PACKAGED_PATH, "--checkpoint", checkpoint, "-o", tmp_path)
     assert done.exit_code == 3
     assert "was not exported from" in done.stderr
 

@@ -247,25 +247,25 @@ def test_exact_decodes_large_jpegs_in_full(
 def test_a_changed_packaged_model_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genre_infer import packaged
+    from genre_infer import model_file
 
-    data = bytearray(packaged.PATH.read_bytes())
+    data = bytearray(model_file.PACKAGED_PATH.read_bytes())
     data[len(data) // 2] ^= 1
     changed = tmp_path / "genre-infer.onnx"
     changed.write_bytes(data)
-    monkeypatch.setattr(packaged, "PATH", changed)
+    monkeypatch.setattr(model_file, "PACKAGED_PATH", changed)
     with pytest.raises(ModelError, match="Reinstall"):
         Classifier(device="cpu")
 
 
 def test_packaged_constants_are_the_model_s_own() -> None:
-    from genre_infer import packaged
+    from genre_infer import model_file
 
     with Classifier(device="cpu") as classifier:
-        assert classifier.sha256 == packaged.SHA256
-        assert classifier.metadata.name == packaged.NAME
-        assert classifier.metadata.version == packaged.VERSION
-    assert packaged.PATH.stat().st_size <= 24_000_000
+        assert classifier.sha256 == model_file.PACKAGED_SHA256
+        assert classifier.metadata.name == model_file.PACKAGED_NAME
+        assert classifier.metadata.version == model_file.PACKAGED_VERSION
+    assert model_file.PACKAGED_PATH.stat().st_size <= 24_000_000
 
 
 @pytest.mark.parametrize(

@@ -154,21 +154,22 @@ def test_threshold_and_top(folder: Path) -> None:
 
 
 def test_version_shows_tool_and_model() -> None:
-    from genre_infer import __version__, packaged
+    from genre_infer import __version__, model_file
 
-    expected = f"genre-infer {__version__}, model {packaged.NAME} {packaged.VERSION}\n"
+    model = f"{model_file.PACKAGED_NAME} {model_file.PACKAGED_VERSION}"
+    expected = f"genre-infer {__version__}, model {model}\n"
     assert run("--version").stdout.decode() == expected
 
 
 def test_info_shows_the_metadata() -> None:
-    from genre_infer import packaged
+    from genre_infer import model_file
 
     document = json.loads(run("info", "--json").stdout)
-    assert document["sha256"] == packaged.SHA256
+    assert document["sha256"] == model_file.PACKAGED_SHA256
     assert document["format"] == 1
     shown = run("info").stdout.decode()
     assert all(genre in shown for genre in document["genres"])
-    assert run("info", packaged.PATH).stdout.decode() == shown
+    assert run("info", model_file.PACKAGED_PATH).stdout.decode() == shown
 
 
 def leaves(value: object) -> Iterator[object]:
@@ -204,8 +205,8 @@ def test_info_shows_all_that_the_file_says(tmp_path: Path) -> None:
 
 
 def test_a_model_of_one_s_own(folder: Path, tmp_path: Path) -> None:
-    from genre_infer import packaged
+    from genre_infer import model_file
 
     copy = tmp_path / "own.onnx"
-    copy.write_bytes(packaged.PATH.read_bytes())
+    copy.write_bytes(model_file.PACKAGED_PATH.read_bytes())
     assert run(folder, *CPU, "--model", copy).stdout == run(folder, *CPU).stdout

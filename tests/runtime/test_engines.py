@@ -14,7 +14,7 @@ from pretend import installed
 
 from genre_infer import Classifier, DeviceError, ModelError
 from genre_infer.engines import DEVICES, Request, base, open_engine
-from genre_infer.packaged import PATH
+from genre_infer.model_file import PACKAGED_PATH as PATH
 
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
 

@@ -10,7 +10,7 @@ from pretend import PretendedSession, installed
 
 from genre_infer import Classifier, DeviceError
 from genre_infer.engines import gpu, onnx_runtime
-from genre_infer.packaged import PATH
+from genre_infer.model_file import PACKAGED_PATH as PATH
 
 
 @pytest.mark.parametrize(

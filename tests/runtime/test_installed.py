@@ -11,8 +11,7 @@ from write_onnx import model_bytes
 
 from genre_infer import Classifier, ModelError
 from genre_infer.cli import main
-from genre_infer.installed import faster_model, find_model, installed_name
-from genre_infer.model_file import load_model
+from genre_infer.model_file import faster_model, find_model, installed_name, load_model
 
 
 def install(site: Path, name: str, module: str, data: bytes = b"", sha256: str = "") -> Path:

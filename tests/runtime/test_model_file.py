@@ -12,7 +12,7 @@ import pytest
 from command import run
 from write_onnx import model_bytes
 
-from genre_infer import Classifier, ModelError, packaged
+from genre_infer import Classifier, ModelError, model_file
 from genre_infer.model_file import load_model, sidecar, sidecar_line
 
 DATA = model_bytes()
@@ -91,9 +91,9 @@ def test_the_bytes_that_were_hashed_are_the_ones_that_run(tmp_path: Path) -> Non
     pytest.importorskip("onnxruntime", reason="needs an engine")
     pipe = tmp_path / "model.onnx"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=[packaged.PATH.read_bytes()])
+    writer = threading.Thread(target=pipe.write_bytes, args=[model_file.PACKAGED_PATH.read_bytes()])
     writer.start()
-    with Classifier(pipe, device="cpu", sha256=packaged.SHA256) as classifier:
+    with Classifier(pipe, device="cpu", sha256=model_file.PACKAGED_SHA256) as classifier:
         answer = classifier.predict(np.zeros((1, 8, 8, 3), np.uint8))
         assert answer.shape == (1, len(classifier.genres))
     writer.join()
@@ -102,8 +102,8 @@ def test_the_bytes_that_were_hashed_are_the_ones_that_run(tmp_path: Path) -> Non
 @pytest.fixture
 def stand_in(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small file in the packaged model's place."""
-    monkeypatch.setattr(packaged, "PATH", model)
-    monkeypatch.setattr(packaged, "SHA256", SHA256)
+    monkeypatch.setattr(model_file, "PACKAGED_PATH", model)
+    monkeypatch.setattr(model_file, "PACKAGED_SHA256", SHA256)
     assert load_model().data == DATA
     return model
 
@@ -139,18 +139,18 @@ def test_all_of_the_hash_is_compared(stand_in: Path, monkeypatch: pytest.MonkeyP
         assert changed in refusal(stand_in)
         sidecar(stand_in).unlink()
         with monkeypatch.context() as patch:
-            patch.setattr(packaged, "SHA256", changed)
+            patch.setattr(model_file, "PACKAGED_SHA256", changed)
             assert changed in refusal(None)
 
 
 def test_one_byte_changes_all_over_the_packaged_model_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = packaged.PATH.read_bytes()
-    assert load_model().sha256 == packaged.SHA256 == hashlib.sha256(data).hexdigest()
+    data = model_file.PACKAGED_PATH.read_bytes()
+    assert load_model().sha256 == model_file.PACKAGED_SHA256 == hashlib.sha256(data).hexdigest()
     copy = tmp_path / "genre-infer.onnx"
     copy.write_bytes(data)
-    monkeypatch.setattr(packaged, "PATH", copy)
+    monkeypatch.setattr(model_file, "PACKAGED_PATH", copy)
     metadata = data.index(b'{"format"')
     positions = {0, 1, metadata, metadata + 500, len(data) - 2, len(data) - 1}
     positions |= {2**power for power in range(1, 24) if 2**power < len(data)}

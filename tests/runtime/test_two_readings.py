@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from write_onnx import message
 
-from genre_infer import Classifier, packaged
+from genre_infer import Classifier, model_file
 
 NET = """<net name="other" version="11"><layers>
 <layer id="0" name="image" type="Parameter" version="opset1"><data shape="1" element_type="f32"/>
@@ -27,7 +27,7 @@ PREFIXES = {
 def test_it_is_read_as_onnx(device: str, prefix: str, tmp_path: Path) -> None:
     pytest.importorskip({"cpu": "onnxruntime", "openvino": "openvino"}[device])
     path = tmp_path / "two.onnx"
-    path.write_bytes(PREFIXES[prefix] + packaged.PATH.read_bytes())
+    path.write_bytes(PREFIXES[prefix] + model_file.PACKAGED_PATH.read_bytes())
     pixels = np.zeros((1, 268, 182, 3), np.uint8)
     answers = []
     for model in (None, path):

@@ -11,14 +11,14 @@ from click.testing import CliRunner, Result
 
 import genre_infer
 from genre_infer.errors import DeviceError
-from genre_infer.files import write_whole
-from genre_train import evaluate as evaluation
 from genre_train import learner as learner_module
+from genre_train import predictions as evaluation
 from genre_train.checkpoint import read_document, write_json
 from genre_train.cli import main
 from genre_train.dataset import hashed_split
-from genre_train.evaluate import Predictions, predict, predict_checkpoint
+from genre_train.files import write_whole
 from genre_train.learner import choose_device, choose_precision
+from genre_train.predictions import Predictions, predict, predict_checkpoint
 
 SEED = 7
 

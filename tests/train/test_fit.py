@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from genre_train import fit as fit_module
-from genre_train import run_fit as run_module
-from genre_train.checkpoint import load_checkpoint
+from genre_train import finetune as fit_module
+from genre_train import fit as run_module
+from genre_train.checkpoint import read_checkpoint
 from genre_train.cli import main
 
 TINY = ["--size", "64x96", "--min-posters", "5", "--weights", "none", "--precision", "float32"]
@@ -183,7 +183,7 @@ def test_force_replaces_a_checkpoint(collection: Any, checkpoint: Path, tmp_path
     assert first["weights"]["sha256"] != second["weights"]["sha256"]
     assert list(first) == list(second)
     assert second["arguments"]["batch_size"] == 256
-    assert load_checkpoint(output)[1] == second
+    assert read_checkpoint(output).document == second
 
 
 def test_the_bar_ends_with_ctrl_c(
@@ -261,7 +261,7 @@ def test_evaluate_a_checkpoint(collection: Any, checkpoint: Path, tmp_path: Path
     systems = ["model", "nothing", "always Drama", "Drama + Comedy", "everything"]
     expected = [(s, d) for s in systems for d in ("one", "two", "mean of domains", "pooled")]
     assert [tuple(line.split(",")[:2]) for line in lines[1:]] == expected
-    from genre_train.evaluate import Predictions
+    from genre_train.predictions import Predictions
 
     stored = Predictions.load(tmp_path / "predictions.npz")
     assert stored.probabilities.shape == (24, 3)

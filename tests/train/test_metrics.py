@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from genre_train import metrics
-from genre_train.calibration import fit_calibration
+from genre_train.calibrate import fit_calibration
 
 GENRES = ["Comedy", "Drama", "Horror", "News"]
 

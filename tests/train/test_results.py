@@ -15,8 +15,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from genre_train import intervals, metrics, pictures
 from genre_train import results as results_module
 from genre_train.cli import main
-from genre_train.evaluate import Predictions
 from genre_train.metrics import MEAN
+from genre_train.predictions import Predictions
 
 GENRES = ["Action", "Comedy", "Drama", "News"]
 PNG = {"average-precision", "reliability", "precision-recall", "cooccurrence"}

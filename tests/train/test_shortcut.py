@@ -16,7 +16,7 @@ from genre_train import metrics
 from genre_train import shortcut as shortcut_module
 from genre_train.cli import main
 from genre_train.dataset import Dataset
-from genre_train.evaluate import Predictions, predict
+from genre_train.predictions import Predictions, predict
 from genre_train.shortcut import ALL, Rewrite, compare, predict_pixels, rewritten
 
 

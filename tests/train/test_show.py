@@ -13,8 +13,8 @@ from PIL import Image
 from genre_train import show as show_module
 from genre_train.cli import main
 from genre_train.dataset import Dataset
-from genre_train.evaluate import Predictions, predict
 from genre_train.pictures import GREY, save
+from genre_train.predictions import Predictions, predict
 from genre_train.show import RIGHT, WRONG, Shown, captions, choose, look_up, sheet
 
 POSTER = Image.new("RGB", (64, 96), "navy")

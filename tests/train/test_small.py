@@ -8,10 +8,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from genre_train import frozen as frozen_module
+from genre_train import head as frozen_module
 from genre_train.checkpoint import new_network
 from genre_train.cli import main
-from genre_train.frozen import whole_batches
+from genre_train.head import whole_batches
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [
@@ -27,7 +27,7 @@ def test_a_head_learns_from_one_row_too_many(monkeypatch: pytest.MonkeyPatch) ->
     generator = np.random.default_rng(0)
     features = generator.normal(size=(12, 1024)).astype(np.float32)
     records = frozen_module.fit_head(
-        new_network(2),
+        new_network("resnet34", 2),
         features,
         generator.random((12, 2)) < 0.5,
         np.arange(9),

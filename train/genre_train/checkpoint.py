@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
-from torchvision.models import resnet34
+from torchvision import models
 
 from genre_infer.errors import GenreInferError
-from genre_infer.files import write_whole
+
+from .files import write_whole
 
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
@@ -23,21 +25,145 @@ DOCUMENT = "checkpoint.json"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as everywhere
 
 
+ARCHITECTURES = {
+    "resnet18": models.resnet18,
+    "resnet34": models.resnet34,
+    "resnet50": models.resnet50,
+}
+"""Name -> torchvision's constructor of the body. fastai's head follows it."""
+
+
 class CheckpointError(GenreInferError):
     """The checkpoint, or a file of weights, cannot be used; the message names it and the mend."""
 
 
-def new_network(outputs: int) -> nn.Sequential:
-    """fastai's vision model over ResNet-34: normalised float [N, 3, h, w] -> logits [N, outputs].
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint folder that was read and checked.
 
-    [0] is the body, [1] the head (concatenated average and max pooling, two linear layers).
+    Attributes:
+        folder: The folder.
+        document: The content of checkpoint.json.
+        sha256: The hash of the stored weights, in hex.
+        network: The stored network in float32, in evaluation mode: normalised float32
+            [N, 3, height, width] -> logits [N, genres].
     """
-    return create_vision_model(resnet34, outputs, pretrained=False)
+
+    folder: Path
+    document: dict[str, Any]
+    sha256: str
+    network: nn.Sequential
+
+    @property
+    def genres(self) -> list[str]:
+        """The genres, in the order of the outputs."""
+        return list(self.document["genres"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the input, in pixels."""
+        return self.document["input"]["width"], self.document["input"]["height"]
+
+    @property
+    def architecture(self) -> str:
+        """One of ARCHITECTURES."""
+        return architecture_of(self.document)
+
+    def calibration(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Slope and intercept of each genre's logit, each float64 [genres]; 1 and 0 where the
+        checkpoint has no calibration."""
+        return calibration(self.document)
+
+    def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Calibrated probabilities, float64 [posters, genres], for logits of the same shape:
+        sigmoid(slope x logit + intercept)."""
+        return calibrated(logits, self.document)
+
+    def require_multi_label(self) -> None:
+        """Raise CheckpointError unless the network names any number of genres and has thresholds.
+
+        Raises:
+            CheckpointError: The checkpoint is a first-genre classifier, or has no thresholds.
+        """
+        if self.document["labels"] != "all":
+            raise CheckpointError(
+                f"{self.folder} is a first-genre classifier (genre-train fit --labels first), and "
+                "only multi-label checkpoints can be used here. Its confusion matrix is in "
+                "confusion.csv and confusion.png beside it."
+            )
+        if "balanced" not in self.document["thresholds"]:
+            raise CheckpointError(
+                f"{self.folder} has no thresholds: its training run was not finished."
+            )
 
 
-def load_body(network: nn.Sequential, weights: Path) -> None:
-    """Fill the body from a safetensors file with torchvision's names for resnet34."""
-    backbone = resnet34(weights=None)
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read the document and the weights of a checkpoint folder.
+
+    Raises:
+        CheckpointError: The folder is not a checkpoint, or its weights are missing or are not the
+            file that its document describes.
+    """
+    document = read_document(folder)
+    weights = folder / WEIGHTS
+    sha256 = file_sha256(weights) if weights.is_file() else ""
+    if sha256 != document["weights"]["sha256"]:
+        raise CheckpointError(f"{weights} is missing or not the file that {DOCUMENT} describes.")
+    network = read_network(folder, architecture_of(document), len(document["genres"]))
+    return Checkpoint(folder, document, sha256, network)
+
+
+def read_network(folder: Path, architecture: str, outputs: int) -> nn.Sequential:
+    """Read the stored network in float32, for evaluation, whether there is a document yet or not.
+
+    Args:
+        folder: The checkpoint folder.
+        architecture: One of ARCHITECTURES.
+        outputs: How many genres it has.
+    """
+    network = new_network(architecture, outputs)
+    state = load_file(folder / WEIGHTS)
+    network.load_state_dict(
+        {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+    )
+    return network.eval()
+
+
+def architecture_of(document: dict[str, Any]) -> str:
+    """The architecture that a checkpoint's document names, one of ARCHITECTURES.
+
+    Raises:
+        CheckpointError: The name is unknown.
+    """
+    name = str(document.get("architecture", "")).partition(",")[0]
+    if name not in ARCHITECTURES:
+        raise CheckpointError(
+            f"The checkpoint's architecture {name!r} is unknown; this version reads "
+            f"{', '.join(ARCHITECTURES)}."
+        )
+    return name
+
+
+def new_network(architecture: str, outputs: int) -> nn.Sequential:
+    """fastai's vision model, untrained: normalised float [N, 3, h, w] -> logits [N, outputs].
+
+    [0] is the body, [1] the head (concatenated maximum and average pooling, two linear layers).
+    """
+    return create_vision_model(ARCHITECTURES[architecture], outputs, pretrained=False)
+
+
+def load_body(network: nn.Sequential, architecture: str, weights: Path) -> None:
+    """Fill the body from a safetensors file with torchvision's names.
+
+    Args:
+        network: What new_network made.
+        architecture: Its name, one of ARCHITECTURES.
+        weights: The file.
+
+    Raises:
+        CheckpointError: The file does not hold the weights of this architecture.
+    """
+    backbone = ARCHITECTURES[architecture](weights=None)
     try:
         state = {name: tensor.float() for name, tensor in load_file(weights).items()}
         state = {
@@ -47,7 +173,7 @@ def load_body(network: nn.Sequential, weights: Path) -> None:
         backbone.load_state_dict(state, strict=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(
-            f"{weights.name} is not a safetensors file with torchvision's resnet34: {error}"
+            f"{weights.name} is not a safetensors file with torchvision's {architecture}: {error}"
         ) from None
     body = nn.Sequential(*list(backbone.children())[:-2])  # without average pooling and classifier
     network[0].load_state_dict(body.state_dict(), strict=True)
@@ -78,25 +204,6 @@ def save_document(folder: Path, document: dict[str, Any]) -> None:
         "weights": {"file": WEIGHTS, "sha256": file_sha256(folder / WEIGHTS)},
     }
     write_json(folder / DOCUMENT, document)
-
-
-def load_checkpoint(folder: Path) -> tuple[nn.Sequential, dict[str, Any]]:
-    """The stored network in float32, for evaluation, and its document. Raises CheckpointError."""
-    document = read_document(folder)
-    weights = folder / WEIGHTS
-    if not weights.is_file() or file_sha256(weights) != document["weights"]["sha256"]:
-        raise CheckpointError(f"{weights} is missing or not the file that {DOCUMENT} describes.")
-    return load_network(folder, len(document["genres"])), document
-
-
-def load_network(folder: Path, outputs: int) -> nn.Sequential:
-    """The stored network in float32, for evaluation, whether there is a document yet or not."""
-    network = new_network(outputs)
-    state = load_file(folder / WEIGHTS)
-    network.load_state_dict(
-        {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
-    )
-    return network.eval()
 
 
 def read_document(folder: Path) -> dict[str, Any]:
@@ -137,19 +244,17 @@ def normalised(pixels: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
     return (batch - mean) / std
 
 
-def calibrate(logits: NDArray[np.float32], document: dict[str, Any]) -> NDArray[np.float64]:
-    """Probabilities [posters, genres]: sigmoid(slope x logit + intercept), per genre."""
+def calibration(document: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """See Checkpoint.calibration; for a document whose checkpoint is not complete yet, too."""
+    fitted = document.get("calibration") or {}
+    pairs = np.array([fitted.get(genre, (1.0, 0.0)) for genre in document["genres"]], np.float64)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def calibrated(logits: NDArray[np.floating], document: dict[str, Any]) -> NDArray[np.float64]:
+    """See Checkpoint.probabilities; for a document whose checkpoint is not complete yet, too."""
     slope, intercept = calibration(document)
     return 1 / (1 + np.exp(-(logits.astype(np.float64) * slope + intercept)))
-
-
-def calibration(document: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slope and intercept per genre; 1 and 0 where the checkpoint has no calibration."""
-    fitted = document.get("calibration") or {}
-    return tuple(  # type: ignore[return-value]
-        np.array([fitted.get(genre, default)[part] for genre in document["genres"]])
-        for part, default in ((0, (1.0, 0.0)), (1, (1.0, 0.0)))
-    )
 
 
 def file_sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from genre_infer import __version__
-from genre_infer.commands import CommandGroup, needs_extra
+from genre_infer.cli_common import CommandGroup, needs_extra
 
 from . import cli_experiments
 from .options import (
@@ -53,6 +53,13 @@ def main() -> None:
     default="all",
     show_default=True,
     help="first: the seed's single-label classifier of each film's first genre.",
+)
+@click.option(
+    "--architecture",
+    type=click.Choice(["resnet18", "resnet34", "resnet50"]),
+    default="resnet34",
+    show_default=True,
+    help="torchvision's network below fastai's head.",
 )
 @click.option("--frozen", is_flag=True, help="Only the head learns, from features computed once.")
 @click.option(
@@ -104,7 +111,7 @@ def fit(**options: Any) -> None:
     thresholds (valid), 10 % are kept for the measurement (test), drawn by the seed.
     """
     with needs_extra("train"):
-        from .run_fit import run_fit
+        from .fit import run_fit
     run_fit(**options)
 
 
@@ -134,7 +141,7 @@ def evaluate(force: bool, **options: Any) -> None:
     """
     refuse_existing(force, options["csv_file"], options["predictions"])
     with needs_extra("train"):
-        from .run_evaluate import run_evaluate
+        from .evaluate import run_evaluate
     run_evaluate(**options)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from genre_infer.commands import needs_extra
+from genre_infer.cli_common import needs_extra
 
 from .options import (
     DOMAIN,

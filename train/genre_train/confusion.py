@@ -11,7 +11,7 @@ from torch import nn
 
 from .checkpoint import predict_logits
 from .dataset import Dataset
-from .evaluate import write_csv
+from .predictions import write_csv
 
 
 def write_confusion(

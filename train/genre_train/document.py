@@ -1,4 +1,4 @@
-"""checkpoint.json: what a run says of itself, and what is fitted and measured at its end."""
+"""checkpoint.json: what a run says of itself."""
 
 import hashlib
 import platform
@@ -6,17 +6,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-from torch import nn
-
 from genre_infer import __version__
-from genre_infer.machine import processor
-from genre_infer.operating_points import fit_thresholds
 
-from . import metrics
-from .calibration import fit_calibration
-from .checkpoint import MEAN, STD, calibrate, predict_logits
+from .checkpoint import MEAN, STD
 from .dataset import Dataset
+from .provenance import processor
 from .table import SPLITS
 
 CALIBRATION_POSTERS = 512  # for int8: chosen here, because the exporter knows no splits
@@ -41,7 +35,7 @@ def new_document(
     return {
         "name": name,
         "version": model_version,
-        "architecture": "resnet34, fastai head",
+        "architecture": f"{arguments['architecture']}, fastai head",
         "labels": arguments["labels"],
         "genres": dataset.genres,
         "input": {
@@ -73,28 +67,6 @@ def new_document(
     }
 
 
-def fit_and_measure(
-    network: nn.Module, document: dict[str, Any], dataset: Dataset, device: str
-) -> None:
-    """Put calibration, thresholds and metrics into a document, all through the network as it was
-    stored: what a reader of the folder will have."""
-    labels, domains = dataset.labels(), dataset.domains()
-    logits = {}
-    for split in ("valid", "test"):
-        chosen = dataset.indices(split)
-        if len(chosen):
-            logits[split] = predict_logits(network, dataset.pixels[chosen], device)
-    truth = labels[dataset.indices("valid")]
-    document["calibration"] = fit_calibration(logits["valid"], truth, dataset.genres)
-    probabilities = calibrate(logits["valid"], document)
-    document["thresholds"] = fit_thresholds(probabilities, truth, dataset.genres)
-    row = metrics.threshold_row(document["thresholds"]["balanced"], dataset.genres)
-    for split, values in logits.items():
-        chosen = dataset.indices(split)
-        rows = metrics.by_domain(calibrate(values, document), labels[chosen], domains[chosen], row)
-        document["metrics"][split] = _rounded(rows)
-
-
 def describe_device(device: str) -> str:
     """The processor's or GPU's name, without any host or user name."""
     if device == "cuda":
@@ -102,13 +74,6 @@ def describe_device(device: str) -> str:
 
         return str(torch.cuda.get_device_name())
     return processor()
-
-
-def _rounded(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
-    return {
-        domain: {k: None if np.isnan(v) else round(v, 5) for k, v in row.items()}
-        for domain, row in rows.items()
-    }
 
 
 def _calibration_posters(dataset: Dataset) -> list[str]:

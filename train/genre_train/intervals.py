@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import metrics
-from .evaluate import Predictions
 from .metrics import MEAN, Labels, Probabilities
+from .predictions import Predictions
 
 RESAMPLES = 1000
 LEVEL = 0.95

@@ -19,11 +19,10 @@ from fastai.vision.augment import aug_transforms
 from fastai.vision.core import PILImage
 from fastai.vision.data import ImageBlock
 from fastai.vision.learner import vision_learner
-from torchvision.models import resnet34
 
 from genre_infer.errors import DeviceError
 
-from .checkpoint import MEAN, STD, load_body
+from .checkpoint import ARCHITECTURES, MEAN, STD, load_body
 from .dataset import Dataset
 
 
@@ -157,25 +156,26 @@ def data_loaders(
 
 def make_learner(
     loaders: DataLoaders,
+    architecture: str,
     weights: str,
     precision: str,
     device: str,
     *,
     first_genre: bool = False,
 ) -> Learner:
-    """fastai's vision_learner over ResNet-34.
+    """fastai's vision_learner over one of ARCHITECTURES.
 
     weights: 'imagenet' (torchvision's, downloaded by fastai in its normal way), 'none', or a
     safetensors file.
     """
     learner = vision_learner(
         loaders,
-        resnet34,
+        ARCHITECTURES[architecture],
         pretrained=weights == "imagenet",
         normalize=False,  # done in data_loaders, for weights from a file as well
         metrics=accuracy if first_genre else accuracy_multi,
         cbs=[ChannelsLast(), *mixed_precision(precision, device)],
     )
     if weights not in ("imagenet", "none"):
-        load_body(learner.model, Path(weights))
+        load_body(learner.model, architecture, Path(weights))
     return learner

@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .evaluate import COLUMNS, Predictions, left_out_genres
 from .intervals import RESAMPLES
 from .metrics import FEWEST_POSTERS, MEAN, POOLED
+from .predictions import COLUMNS, Predictions, left_out_genres
 
 MODE = "balanced"  # whose thresholds the measures use
 Rows: TypeAlias = list[dict[str, Any]]

@@ -7,15 +7,15 @@ import click
 import numpy as np
 
 from genre_infer.errors import GenreInferError
-from genre_infer.files import write_whole
-from genre_infer.machine import commit as machine_commit
-from genre_infer.machine import processor, today
 
 from . import metrics, pictures
-from .evaluate import Predictions, score_rows, write_csv
+from .files import write_whole
 from .intervals import HEADLINE, Resampled, bootstrap, interval, interval_rows
 from .metrics import MEAN
 from .page import MODE, PICTURES, Rows, Tables, page
+from .predictions import Predictions, score_rows, write_csv
+from .provenance import commit as machine_commit
+from .provenance import processor, today
 
 
 def run_results(
@@ -162,5 +162,5 @@ def draw(predictions: Predictions, epochs: Rows, output: Path) -> list[str]:
 
 
 def commit() -> str:
-    """The commit of this source; see genre_infer.machine."""
+    """The commit of this source; see genre_train.provenance."""
     return machine_commit(Path(__file__))

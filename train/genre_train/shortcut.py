@@ -17,14 +17,14 @@ from sklearn.metrics import average_precision_score
 
 from genre_infer.cores import available_cores
 from genre_infer.errors import GenreInferError
-from genre_infer.machine import processor, today
 from genre_infer.posters import Pixels, load_poster, squish
 from genre_infer.progress import progress
 
 from . import metrics
 from .dataset import Dataset
-from .evaluate import Predictions, predict, write_csv
 from .intervals import RESAMPLES, interval, ranking, resample
+from .predictions import Predictions, predict, write_csv
+from .provenance import processor, today
 from .results import commit
 
 FIGURES = ("ap_before", "ap_after", "difference", "largest_change", "mean_change")
@@ -101,12 +101,12 @@ def predict_pixels(model: Path, pixels: Pixels, device: str) -> NDArray[np.float
     """Probabilities float32 [posters, genres] of a checkpoint folder or an ONNX file for uint8
     [posters, height, width, 3] at its input size. Raises GenreInferError."""
     if model.is_dir():
-        from .checkpoint import calibrate, load_checkpoint, predict_logits
+        from .checkpoint import predict_logits, read_checkpoint
         from .learner import choose_device
 
-        network, document = load_checkpoint(model)
-        logits = predict_logits(network, pixels, choose_device(device))
-        return calibrate(logits, document).astype(np.float32)
+        checkpoint = read_checkpoint(model)
+        logits = predict_logits(checkpoint.network, pixels, choose_device(device))
+        return checkpoint.probabilities(logits).astype(np.float32)
     from genre_infer import Classifier
 
     with Classifier(model, device=device) as classifier:

@@ -15,8 +15,8 @@ from genre_infer.errors import GenreInferError
 from genre_infer.posters import load_poster
 
 from .dataset import Dataset
-from .evaluate import Predictions, predict
 from .pictures import GREY, new_figure, save
+from .predictions import Predictions, predict
 
 RIGHT, WRONG = "#1A7F37", "#C62828"
 MARKS = {RIGHT: "✓", WRONG: "✗"}  # so that colour is not the only sign

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from genre_infer.posters import Pixels
-from genre_train.checkpoint import MEAN, STD, load_checkpoint
+from genre_train.checkpoint import MEAN, STD, read_checkpoint
 
 BATCH_SIZE = 64  # fastai's own
 
@@ -50,7 +50,8 @@ class Original:
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
-        network, document = load_checkpoint(checkpoint)
+        loaded = read_checkpoint(checkpoint)
+        network, document = loaded.network, loaded.document
         size = (document["input"]["height"], document["input"]["width"])
         block = DataBlock(
             blocks=(ImageBlock, MultiCategoryBlock(vocab=document["genres"])),
@@ -104,7 +105,7 @@ class TorchNetwork:
     """
 
     def __init__(self, checkpoint: Path, device: str, *, compiled: bool = True) -> None:
-        network = _FromPixels(load_checkpoint(checkpoint)[0])
+        network = _FromPixels(read_checkpoint(checkpoint).network)
         network = network.to(device, memory_format=torch.channels_last)
         self._network: Any = torch.compile(network) if compiled else network
         self._device = device

@@ -1,85 +1,12 @@
-"""Reads a checkpoint folder and folds it into the plainest network with the same answers."""
+"""Folds a checkpoint into the plainest network with the same answers."""
 
-import hashlib
-import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
+import numpy as np
 import torch
-from fastai.vision.learner import create_vision_model
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import resnet34
 from torchvision.models.resnet import BasicBlock
 
-from genre_infer.errors import GenreInferError
-
-FORMAT = 1  # of checkpoint.json
-
-
-class CheckpointError(GenreInferError):
-    """The checkpoint cannot be used; the message names it and the mend."""
-
-
-@dataclass
-class Checkpoint:
-    """document: checkpoint.json. sha256: of the weights. network: normalised float32
-    [N, 3, h, w] -> logits [N, genres], float16 weights widened to float32, in evaluation mode."""
-
-    document: dict[str, Any]
-    sha256: str
-    network: nn.Sequential
-    folder: Path
-
-    @property
-    def genres(self) -> list[str]:
-        """The genres in the order of the output."""
-        return list(self.document["genres"])
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The input's width and height in pixels."""
-        return self.document["input"]["width"], self.document["input"]["height"]
-
-    def calibration(self) -> torch.Tensor:
-        """float64 [2, genres]: slope and intercept of each genre's logit."""
-        fitted = self.document.get("calibration") or {}
-        pairs = [fitted.get(genre, (1.0, 0.0)) for genre in self.genres]
-        return torch.tensor(pairs, dtype=torch.float64).T
-
-
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read weights and document. Raises CheckpointError."""
-    try:
-        document = json.loads((folder / "checkpoint.json").read_text("utf-8"))
-        weights = folder / document["weights"]["file"]
-        sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{folder} is not a checkpoint written by genre-train fit: {error}"
-        ) from None
-    if document.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{folder} has checkpoint format {document.get('format')!r}; this version reads "
-            f"format {FORMAT}."
-        )
-    if sha256 != document["weights"]["sha256"]:
-        raise CheckpointError(f"{weights} is not the file that checkpoint.json describes.")
-    if document["labels"] != "all":
-        raise CheckpointError(
-            f"{folder} is a first-genre classifier (genre-train fit --labels first); only "
-            "multi-label checkpoints can be exported."
-        )
-    if "balanced" not in document["thresholds"]:
-        raise CheckpointError(f"{folder} has no thresholds: its training run was not finished.")
-    network = create_vision_model(resnet34, len(document["genres"]), pretrained=False)
-    state = load_file(weights)
-    network.load_state_dict(
-        {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
-    )
-    return Checkpoint(document, sha256, network.eval(), folder)
+from genre_train.checkpoint import Checkpoint, CheckpointError, new_network
 
 
 class Original(nn.Module):
@@ -94,7 +21,7 @@ class Original(nn.Module):
         for name in ("mean", "std"):
             values = torch.tensor(checkpoint.document["input"][name]).view(1, 3, 1, 1)
             self.register_buffer(name, values)
-        self.register_buffer("slope_intercept", checkpoint.calibration().float())
+        self.register_buffer("slope_intercept", _calibration(checkpoint).float())
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """See the class."""
@@ -120,7 +47,7 @@ class Folded(nn.Module):
         self.register_buffer("scale", (1 / (std * 255)).float())
         network = _copy_in_float64(checkpoint)
         self.body = _fold_body(network[0])
-        self.hidden, self.output = _fold_head(network[1], checkpoint.calibration())
+        self.hidden, self.output = _fold_head(network[1], _calibration(checkpoint))
         self.dtype = torch.float16 if half else torch.float32
         for part in (self.body, self.hidden, self.output):
             part.to(self.dtype)
@@ -134,8 +61,13 @@ class Folded(nn.Module):
         return self.output(self.hidden(pooled).relu()).float().sigmoid()
 
 
+def _calibration(checkpoint: Checkpoint) -> torch.Tensor:
+    """float64 [2, genres]: slope and intercept of each genre's logit."""
+    return torch.from_numpy(np.stack(checkpoint.calibration()))
+
+
 def _copy_in_float64(checkpoint: Checkpoint) -> nn.Sequential:
-    network = create_vision_model(resnet34, len(checkpoint.genres), pretrained=False)
+    network = new_network(checkpoint.architecture, len(checkpoint.genres))
     network.load_state_dict(checkpoint.network.state_dict())
     return network.double().eval()
 

@@ -18,7 +18,7 @@ from genre_infer.posters import Pixels
 from genre_infer.progress import progress
 
 from .checkpoint import normalised
-from .fit import format_record, seed_everything
+from .finetune import format_record, seed_everything
 
 EPOCHS = 12
 BATCH_SIZE = 256

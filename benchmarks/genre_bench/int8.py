@@ -8,19 +8,19 @@ from typing import Any
 
 import click
 
-from genre_export.checkpoint import read_checkpoint
+from genre_export.compared import calibration_posters
 from genre_export.graph import join, preprocessing_graph
 from genre_export.int8 import networks, quantized_network
-from genre_export.posters import calibration_posters
 from genre_export.quantize import Settings
 from genre_export.verify import engine_probabilities
 from genre_infer.cores import available_cores
 from genre_infer.engines import Engine, Request, open_engine
+from genre_train.checkpoint import read_checkpoint
 from genre_train.dataset import Dataset
 
 from .compare import parity_row
-from .report import finish, say
 from .systems import Answers, drawn, original, there
+from .tables import finish, say
 
 CHOSEN = Settings()
 PLAIN = replace(CHOSEN, equalisation=0, rounding=False, bias_correction=False, operators=("Conv",))

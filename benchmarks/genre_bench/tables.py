@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from genre_infer.machine import commit, processor, today
-from genre_train.evaluate import write_csv
+from genre_train.predictions import write_csv
+from genre_train.provenance import commit, processor, today
 
 
 def origin() -> dict[str, str]:

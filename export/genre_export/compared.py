@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from genre_infer.posters import Limits, Pixels, PosterError, poster_pixels
 from genre_infer.progress import progress
+from genre_train.checkpoint import Checkpoint, CheckpointError
 
-from .checkpoint import Checkpoint, CheckpointError
 from .drawn import drawn_posters
 from .verify import original_probabilities
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genre_infer.operating_points import FEWEST_NAMED, MODES, fit_thresholds
+from genre_train.calibrate import FEWEST_NAMED, MODES, fit_thresholds
 
 
 def sample(seed: int, posters: int = 300) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import pytest
 from write_onnx import EXTERNAL, Field, message, model_bytes, node, value_info
 
 from genre_infer import Classifier, DeviceError, ModelError
-from genre_infer.onnx_file import read_file, read_metadata
+from genre_infer.onnx_reader import read_file, read_metadata
 
 
 def test_a_plain_model_is_read() -> None:
@@ -142,9 +142,9 @@ def test_any_bytes_end_in_a_sentence() -> None:
 
 
 def test_the_packaged_model_passes() -> None:
-    from genre_infer import packaged
+    from genre_infer import model_file
 
-    assert read_metadata(packaged.PATH.read_bytes()).name == packaged.NAME
+    assert read_metadata(model_file.PACKAGED_PATH.read_bytes()).name == model_file.PACKAGED_NAME
 
 
 def test_helpers_write_what_onnx_reads() -> None:

@@ -1,0 +1,142 @@
+"""What is fitted on the valid posters after training: calibration and thresholds.
+
+Calibration makes probabilities mean what they say: per genre, sigmoid(slope x logit + intercept).
+It is Platt scaling (Platt 1999), two numbers a genre, so it can be written into the exported graph,
+and it leaves the order of the posters, hence average precision, as it is.
+
+Thresholds are per genre the probability from which a poster is said to have it. They are fitted
+through the very model that will use them, and travel in its metadata as mode -> genre -> threshold,
+or None for a genre that is never named.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from . import metrics
+from .checkpoint import calibrated, predict_logits
+from .dataset import Dataset
+
+Threshold = float | None
+
+MODES = ("balanced", "high-precision", "high-recall")
+PRECISION = 0.8  # what high-precision asks of a genre on the validation split
+RECALL = 0.9  # what high-recall asks
+FEWEST_NAMED = 10  # below this a precision of 0.8 on the validation split says too little
+FEWEST_POSITIVES = 10  # below this no threshold of a genre is more than chance
+
+# A genre with few positives has a slope that is mostly noise. scikit-learn's L2 penalty of this
+# weight, on the slope of the standardised logits, pulls it towards 0: towards saying the genre's
+# share of the posters of every poster. Many positives outweigh it.
+STRENGTH = 1.0
+
+
+def fit_and_measure(
+    network: nn.Module, document: dict[str, Any], dataset: Dataset, device: str
+) -> None:
+    """Put calibration, thresholds and metrics into a document, all through the network as it was
+    stored: what a reader of the folder will have."""
+    labels, domains = dataset.labels(), dataset.domains()
+    logits = {}
+    for split in ("valid", "test"):
+        chosen = dataset.indices(split)
+        if len(chosen):
+            logits[split] = predict_logits(network, dataset.pixels[chosen], device)
+    truth = labels[dataset.indices("valid")]
+    document["calibration"] = fit_calibration(logits["valid"], truth, dataset.genres)
+    probabilities = calibrated(logits["valid"], document)
+    document["thresholds"] = fit_thresholds(probabilities, truth, dataset.genres)
+    row = metrics.threshold_row(document["thresholds"]["balanced"], dataset.genres)
+    for split, values in logits.items():
+        chosen = dataset.indices(split)
+        rows = metrics.by_domain(calibrated(values, document), labels[chosen], domains[chosen], row)
+        document["metrics"][split] = _measures(rows)
+
+
+def _measures(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    return {
+        domain: {k: None if np.isnan(v) else round(v, 5) for k, v in row.items()}
+        for domain, row in rows.items()
+    }
+
+
+def fit_calibration(
+    logits: NDArray[np.floating], labels: NDArray[np.bool_], genres: list[str]
+) -> dict[str, tuple[float, float]]:
+    """genre -> (slope, intercept) from logits [posters, genres] and bool labels.
+
+    A genre without a positive or without a negative poster keeps (1, 0).
+    """
+    fitted = {}
+    for column, genre in enumerate(genres):
+        truth = labels[:, column]
+        if truth.all() or not truth.any():
+            fitted[genre] = (1.0, 0.0)
+            continue
+        scores = logits[:, column].astype(np.float64)
+        fitted[genre] = _platt(scores, truth)
+    return fitted
+
+
+def _platt(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    centre, spread = scores.mean(), scores.std() or 1.0
+    model = LogisticRegression(C=1 / STRENGTH, max_iter=1000)
+    model.fit(((scores - centre) / spread)[:, None], truth)
+    slope = max(float(model.coef_[0, 0]) / spread, 1e-3)  # the order of posters must survive
+    intercept = float(model.intercept_[0]) - slope * centre
+    return round(slope, 6), round(float(intercept), 6)
+
+
+def fit_thresholds(
+    probabilities: NDArray[np.floating], labels: NDArray[np.bool_], genres: list[str]
+) -> dict[str, dict[str, Threshold]]:
+    """Fit all modes.
+
+    probabilities: [posters, genres], 0 to 1. labels: bool, of the same shape.
+    balanced: the threshold of the best F1. high-precision: the lowest threshold that names at least
+    FEWEST_NAMED posters with a precision of at least 0.8, counted as (hits + 1) / (named + 2), else
+    None. high-recall: the highest threshold with a recall of at least 0.9. A genre with fewer than
+    FEWEST_POSITIVES posters is never named: its score is there, but nobody knows where to cut it.
+    """
+    fitted: dict[str, dict[str, Threshold]] = {mode: {} for mode in MODES}
+    for column, genre in enumerate(genres):
+        values = _fit_genre(probabilities[:, column].astype(np.float64), labels[:, column])
+        for mode, value in zip(MODES, values, strict=True):
+            fitted[mode][genre] = value
+    return fitted
+
+
+def _fit_genre(
+    scores: NDArray[np.float64], truth: NDArray[np.bool_]
+) -> tuple[Threshold, Threshold, Threshold]:
+    positives = int(truth.sum())
+    if positives < FEWEST_POSITIVES:
+        return None, None, None
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    # Only between two different scores can a threshold lie; the last rank always counts.
+    ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
+    hits = np.cumsum(truth[order])[ends]
+    named = ends + 1
+    # The lowest of many thresholds that look precise is one that was lucky on these posters.
+    # Laplace's rule of succession asks the more of it, the fewer posters it names.
+    precision, recall = (hits + 1) / (named + 2), hits / positives
+    # Halfway to the next lower score: a threshold at a score itself would hang on its last bit.
+    below = np.append(ranked[1:], 0.0)[ends]
+    thresholds = (ranked[ends] + below) / 2
+
+    best = int(np.argmax(2 * hits / (named + positives)))  # F1 = 2 TP / (named + positives)
+    precise = np.flatnonzero((precision >= PRECISION) & (named >= FEWEST_NAMED))
+    complete = int(np.argmax(recall >= RECALL))
+    return (
+        _rounded(thresholds[best]),
+        _rounded(thresholds[precise[-1]]) if len(precise) else None,
+        _rounded(thresholds[complete]),
+    )
+
+
+def _rounded(threshold: float) -> float:
+    return round(float(threshold), 6)
