@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from genre_export.bounds import RULES, bound, missed, unjudged
+from genre_export.quantization.pair_sums import pair_sums
 from genre_export.report_page import page
-from genre_export.weights import pair_sums
 from genre_infer import model_file
 from genre_infer.model_file import load_model
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from genre_export import bounds
-from genre_export.verify import parity
+from genre_export.difference import difference_of
 from genre_train import metrics
 from genre_train.dataset import Dataset
 
@@ -40,7 +40,7 @@ def parity_row(system: Answers, original: Answers, dataset: Dataset) -> dict[str
     ours, theirs = system.probabilities, original.probabilities
     changes = ap_changes(ours, theirs, dataset.labels(), dataset.domains())
     figures = {
-        **dataclasses.asdict(parity(theirs, ours, original.thresholds)),
+        **dataclasses.asdict(difference_of(theirs, ours, original.thresholds)),
         **{f"{bounds.AP_CHANGE}_{domain}": change for domain, change in changes.items()},
     }
     rules = bounds.RULES[system.precision]

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from genre_export.drawn import drawn_posters
+from genre_export.compared import drawn_posters
 from genre_infer.discover import Discovery
 from genre_infer.errors import GenreInferError
 

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from genre_export.compared import calibration_posters
+from genre_export.difference import engine_probabilities
 from genre_export.graph import join, preprocessing_graph
-from genre_export.int8 import networks, quantized_network
-from genre_export.quantize import Settings
-from genre_export.verify import engine_probabilities
+from genre_export.quantization import float_networks, quantized_network
+from genre_export.quantization.qdq import Settings
 from genre_infer.cores import available_cores
 from genre_infer.engines import Engine, Request, open_engine
 from genre_train.checkpoint import read_checkpoint
@@ -74,13 +74,13 @@ def run_int8(
     for name in names:
         settings = VARIANTS[name]
         click.echo(f"{name} …", err=True)
-        # networks() does not look at the rest.
+        # float_networks() does not look at the rest.
         key = replace(settings, method="", bias_correction=False, operators=())
         pixels = looked_at[: settings.posters]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks on its own exporter
             if key not in floats:
-                floats[key] = networks(read, pixels, settings)
+                floats[key] = float_networks(read, pixels, settings)
             network = quantized_network(floats[key], pixels, settings)
         model = join(preprocessing_graph(read.size), network).SerializeToString()
         request = Request(model, (read.size[1], read.size[0]), available_cores())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from genre_export import bounds
-from genre_export.verify import original_probabilities
+from genre_export.difference import original_probabilities
 from genre_infer import Classifier
 from genre_infer.posters import Pixels, load_poster, squish
 from genre_infer.progress import progress

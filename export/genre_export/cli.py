@@ -86,7 +86,7 @@ def model(
     _refuse_existing(force, output, sidecar(output), *report_files(output))
     with needs_extra("export"):
         from .model import export_model
-        from .quantize import Settings
+        from .quantization.qdq import Settings
     settings = Settings(method=method, equalisation=equalisation)
     export_model(checkpoint, output, precision, posters, settings, licences)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
 
-from genre_infer.posters import Limits, Pixels, PosterError, poster_pixels
+from genre_infer.posters import Limits, Pixels, PosterError, poster_pixels, squish
 from genre_infer.progress import progress
 from genre_train.checkpoint import Checkpoint, CheckpointError
 
-from .drawn import drawn_posters
-from .verify import original_probabilities
+from .difference import original_probabilities
 
 LEAST_FOUND = 0.9
 
@@ -86,3 +86,24 @@ def decode(
             f"{folder}; --posters is the folder it was trained on."
         )
     return np.stack(pixels), found
+
+
+def drawn_posters(count: int, width: int, height: int, seed: int = 0) -> Pixels:
+    """uint8 [count, height, width, 3]: a colour gradient, some shapes, some noise."""
+    generator = np.random.default_rng(seed)
+    return np.stack([squish(_draw(generator), width, height) for _ in range(count)])
+
+
+def _draw(generator: np.random.Generator, width: int = 400, height: int = 600) -> Image.Image:
+    corners = generator.integers(0, 256, (2, 2, 3), dtype=np.uint8)
+    picture = Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for _ in range(int(generator.integers(2, 12))):
+        x, y = generator.integers(0, width), generator.integers(0, height)
+        w, h = generator.integers(10, width), generator.integers(10, height // 2)
+        box = (int(x), int(y), int(x + w), int(y + h))
+        colour = tuple(int(value) for value in generator.integers(0, 256, 3))
+        (draw.ellipse if generator.random() < 0.5 else draw.rectangle)(box, fill=colour)
+    picture = picture.filter(ImageFilter.GaussianBlur(float(generator.uniform(0, 3))))
+    noise = generator.normal(0, generator.uniform(1, 12), (height, width, 3))
+    return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))

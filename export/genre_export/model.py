@@ -23,19 +23,19 @@ from genre_train.checkpoint import Checkpoint, read_checkpoint
 from genre_train.files import write_whole
 
 from .compared import Compared, calibration_posters, compared_posters
+from .difference import Difference, compare, engine_probabilities, refuse_mismatch
 from .files import report_files
 from .fold import Folded
 from .graph import join, network_graph, preprocessing_graph, with_metadata
-from .int8 import int8_network
-from .quantize import Settings
+from .quantization import int8_network
+from .quantization.qdq import Settings
 from .report import report_on_bytes, say, write_report
-from .verify import Parity, compare, engine_probabilities, refuse_mismatch
 
 Thresholds = dict[str, dict[str, float | None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Made:
+class ExportedModel:
     """A file's bytes, not written yet, and what it was compared over."""
 
     data: bytes
@@ -80,7 +80,7 @@ def make_model(
     posters: Path | None = None,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     licences: tuple[tuple[str, str], ...] = (),
-) -> Made:
+) -> ExportedModel:
     """A file that was compared with the checkpoint and opens as the runtime opens it. See
     export_model."""
     if precision == "int8" and posters is None:
@@ -101,7 +101,7 @@ def make_model(
     metadata = _metadata(checkpoint, precision, thresholds, details, parity, dict(licences))
     data = with_metadata(model, metadata)
     _check_written(data, engine, compared.pixels[:8])
-    return Made(data, compared)
+    return ExportedModel(data, compared)
 
 
 def _build(
@@ -125,7 +125,7 @@ def _metadata(
     precision: str,
     thresholds: Thresholds,
     details: dict[str, Any],
-    parity: Parity,
+    parity: Difference,
     licences: dict[str, str],
 ) -> Metadata:
     document = checkpoint.document

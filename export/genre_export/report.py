@@ -28,9 +28,9 @@ from genre_train.provenance import commit, processor, today
 
 from .bounds import RULES, bound, missed, unjudged
 from .compared import Compared, compared_posters
+from .difference import compare
+from .quantization.pair_sums import pair_sums
 from .report_page import page
-from .verify import compare
-from .weights import pair_sums
 
 FORMAT = 1
 """Version of report.json. Fields may be added within a version."""

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from genre_bench import int8 as variants
 from genre_bench import resize
 from genre_bench.cli import main
-from genre_export.quantize import Settings
+from genre_export.quantization.qdq import Settings
 
 
 def bench(*args: object) -> Result:

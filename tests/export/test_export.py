@@ -14,10 +14,10 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from genre_export import difference
 from genre_export import model as model_module
-from genre_export import verify
 from genre_export.cli import main
-from genre_export.drawn import drawn_posters
+from genre_export.compared import drawn_posters
 from genre_export.fold import Original
 from genre_export.graph import join
 from genre_infer import Classifier, ModelError
@@ -231,9 +231,9 @@ def test_an_unfinished_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -
 
 def test_not_a_number_is_a_mismatch() -> None:
     bad = np.full((4, 2), np.nan, np.float32)
-    parity = verify.compare(np.zeros((4, 2), np.float32), bad, ["A", "B"], {"A": 0.5, "B": 0.5})
-    with pytest.raises(verify.MismatchError):
-        verify.refuse_mismatch(parity, "int8")
+    parity = difference.compare(np.zeros((4, 2), np.float32), bad, ["A", "B"], {"A": 0.5, "B": 0.5})
+    with pytest.raises(difference.MismatchError):
+        difference.refuse_mismatch(parity, "int8")
 
 
 def test_an_existing_file_needs_force(checkpoint: Path, tmp_path: Path) -> None:

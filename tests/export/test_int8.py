@@ -11,13 +11,13 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from genre_export.bias import correct_biases
-from genre_export.drawn import drawn_posters
-from genre_export.equalise import equalise
+from genre_export.compared import drawn_posters
 from genre_export.fold import Folded
 from genre_export.graph import network_graph
-from genre_export.quantize import Settings, as_levels, quantize
-from genre_export.rounding import LEVELS, round_weights
+from genre_export.quantization.bias import correct_biases
+from genre_export.quantization.equalisation import equalise
+from genre_export.quantization.qdq import Settings, as_levels, quantize
+from genre_export.quantization.rounding import LEVELS, round_weights
 from genre_train.checkpoint import read_checkpoint
 
 POSTERS = drawn_posters(24, 64, 96, seed=3)

@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from genre_export import bounds
 from genre_export.cli import main
+from genre_export.difference import compare
+from genre_export.quantization.pair_sums import pair_sums
 from genre_export.report import DEVICES, macro_ap
-from genre_export.verify import compare
-from genre_export.weights import pair_sums
 from genre_infer import Classifier
 from genre_infer.model_file import load_model
 

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from genre_infer.posters import Pixels
 
-from .quantize import as_levels
+from .qdq import as_levels
 
 Batches: TypeAlias = list[NDArray[Any]]
 """One tensor's values, batch after batch."""

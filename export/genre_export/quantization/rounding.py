@@ -12,8 +12,8 @@ from torch.nn.functional import unfold
 
 from genre_infer.posters import Pixels
 
-from .fold import Folded
-from .watch import watch_inputs
+from ..fold import Folded
+from .activations import watch_inputs
 
 LEVELS = 64  # of either sign: int8 within 7 bits
 PLACES = 64  # positions looked at in each poster's activations

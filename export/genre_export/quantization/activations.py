@@ -7,8 +7,8 @@ from torch import nn
 
 from genre_infer.posters import Pixels
 
-from .fold import Folded
-from .quantize import as_levels
+from ..fold import Folded
+from .qdq import as_levels
 
 Note = Callable[[nn.Conv2d, tuple[torch.Tensor, ...]], None]
 

@@ -44,7 +44,7 @@ NEAR = 1e-4  # a label may flip where the original itself is as near to its thre
 
 
 @dataclass(frozen=True, slots=True)
-class Parity:
+class Difference:
     """The difference of a file from the original over some posters.
 
     largest, percentile_99, mean: of |probability difference|. labels_agree: share of poster-genre
@@ -88,15 +88,15 @@ def compare(
     given: NDArray[np.float32],
     genres: list[str],
     thresholds: Mapping[str, float | None],
-) -> Parity:
+) -> Difference:
     """Measure the difference of two sets of probabilities [posters, genres]."""
     row = np.array([np.inf if (t := thresholds.get(g)) is None else t for g in genres])
-    return parity(expected.astype(np.float64), given.astype(np.float64), row)
+    return difference_of(expected.astype(np.float64), given.astype(np.float64), row)
 
 
-def parity(
+def difference_of(
     theirs: NDArray[np.float64], ours: NDArray[np.float64], row: NDArray[np.float64]
-) -> Parity:
+) -> Difference:
     """The same for thresholds [genres], infinity where a genre is never named."""
     difference = np.abs(theirs - ours)
     named, still = theirs >= row, ours >= row
@@ -104,7 +104,7 @@ def parity(
     best = np.sort(theirs, axis=1)[:, ::-1]
     clear = best[:, 0] - best[:, 1] > CLEAR_LEAD if best.shape[1] > 1 else np.ones(len(best), bool)
     same = theirs.argmax(axis=1) == ours.argmax(axis=1)
-    return Parity(
+    return Difference(
         len(theirs),
         float(difference.max()),
         float(np.quantile(difference, 0.99)),
@@ -119,18 +119,18 @@ def parity(
 _MEND = {"int8": " Where the body was hardly trained, --equalisation 0 may mend it."}
 
 
-def refuse_mismatch(parity: Parity, precision: str) -> None:
+def refuse_mismatch(found: Difference, precision: str) -> None:
     """Raise MismatchError where a file is further from the original than its precision may be."""
     bound = BOUNDS[precision]
     faults = []
-    if not parity.largest <= bound.largest:  # so that NaN counts as a fault
-        faults.append(f"largest difference {parity.largest:.2g} over {bound.largest:g}")
-    if not parity.percentile_99 <= bound.percentile_99:
-        faults.append(f"99th percentile {parity.percentile_99:.2g} over {bound.percentile_99:g}")
-    if not parity.labels_agree >= bound.agreement:
-        faults.append(f"{parity.labels_agree:.2%} of labels agree, under {bound.agreement:.2%}")
+    if not found.largest <= bound.largest:  # so that NaN counts as a fault
+        faults.append(f"largest difference {found.largest:.2g} over {bound.largest:g}")
+    if not found.percentile_99 <= bound.percentile_99:
+        faults.append(f"99th percentile {found.percentile_99:.2g} over {bound.percentile_99:g}")
+    if not found.labels_agree >= bound.agreement:
+        faults.append(f"{found.labels_agree:.2%} of labels agree, under {bound.agreement:.2%}")
     if faults:
         raise MismatchError(
-            f"The {precision} file does not answer as the checkpoint does over {parity.posters} "
+            f"The {precision} file does not answer as the checkpoint does over {found.posters} "
             f"posters ({'; '.join(faults)}); it was not kept.{_MEND.get(precision, '')}"
         )

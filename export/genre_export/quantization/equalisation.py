@@ -15,8 +15,8 @@ from torch import nn
 
 from genre_infer.posters import Pixels
 
-from .fold import Folded
-from .watch import watch_inputs
+from ..fold import Folded
+from .activations import watch_inputs
 
 
 @dataclass

@@ -9,11 +9,11 @@ import onnx
 from genre_infer.posters import Pixels
 from genre_train.checkpoint import Checkpoint
 
+from ..fold import Folded
+from ..graph import network_graph
 from .bias import correct_biases
-from .equalise import equalise
-from .fold import Folded
-from .graph import network_graph
-from .quantize import Settings, quantize
+from .equalisation import equalise
+from .qdq import Settings, quantize
 from .rounding import round_weights
 
 
@@ -26,7 +26,7 @@ def int8_network(
     settings.posters of them are looked at. Raises GenreInferError where onnxruntime is missing.
     """
     posters = posters[: settings.posters]
-    quantized = quantized_network(networks(checkpoint, posters, settings), posters, settings)
+    quantized = quantized_network(float_networks(checkpoint, posters, settings), posters, settings)
     steps = asdict(settings)
     del steps["posters"]
     details = steps | {
@@ -38,7 +38,7 @@ def int8_network(
     return quantized, details
 
 
-def networks(
+def float_networks(
     checkpoint: Checkpoint, posters: Pixels, settings: Settings
 ) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     """The checkpoint's network in float32, equalised, before and after its weights were rounded:
@@ -56,7 +56,7 @@ def networks(
 def quantized_network(
     floats: tuple[onnx.ModelProto, onnx.ModelProto], posters: Pixels, settings: Settings
 ) -> onnx.ModelProto:
-    """What networks() gave, quantized."""
+    """What float_networks() gave, quantized."""
     unrounded, network = floats
     quantized = quantize(network, posters, settings)
     if settings.bias_correction:
