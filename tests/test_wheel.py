@@ -36,6 +36,8 @@ def test_the_wheel_carries_all_packages_the_model_and_the_licence(wheel: zipfile
     assert "genre_infer/model/genre-infer.onnx" in names
     assert "genre_infer/model/README.md" in names
     assert "genre_infer/py.typed" in names
+    assert "genre_train/templates/results.md.jinja" in names
+    assert "genre_export/templates/report.md.jinja" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -56,4 +58,4 @@ def test_no_engine_is_a_base_dependency(wheel: zipfile.ZipFile) -> None:
         if line.startswith("Requires-Dist") and "extra ==" not in line
     ]
     names = {r.partition(">")[0].partition("<")[0].partition(" ")[0] for r in required}
-    assert names == {"numpy", "pillow", "click", "rich"}
+    assert names == {"numpy", "pillow", "click", "click-default-group", "rich"}
