@@ -1,5 +1,6 @@
-"""What the tests of all four packages share: drawn posters in every format."""
+"""What the tests of all four packages share: drawn posters, a collection and a checkpoint."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+# For networks as small as the tests', PyTorch's threads cost more than they save, most of all on a
+# busy machine. This must be set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -50,7 +55,7 @@ LOOKS = {"Comedy": (235, 220, 90), "Horror": (60, 10, 15), "Western": (200, 120,
 
 @dataclass(frozen=True)
 class Collection:
-    """A table in the format of ours, and a folder with the posters of all its rows but one."""
+    """A table with splits and domains, and a folder with the posters of all its rows but one."""
 
     table: Path
     posters: Path
@@ -82,7 +87,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 @pytest.fixture(scope="session")
 def checkpoint(collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real, tiny checkpoint: genre-train fit --frozen over a body that was never trained."""
+    """A small, real checkpoint: genre-train fit --frozen with an untrained ResNet-18 body."""
     from click.testing import CliRunner
 
     from genre_train.cli import main
@@ -91,6 +96,7 @@ def checkpoint(collection: Collection, tmp_path_factory: pytest.TempPathFactory)
     args = ["fit", "--table", str(collection.table), "--posters", str(collection.posters)]
     args += ["-o", str(folder), "--frozen", "--weights", "none", "--size", "64x96"]
     args += ["--min-posters", "5", "--model-version", "0.9", "--precision", "float32"]
+    args += ["--architecture", "resnet18"]
     done = CliRunner().invoke(main, args)
     assert done.exit_code == 0, done.stderr
     return folder
