@@ -86,10 +86,10 @@ class Checkpoint:
         return calibrated(logits, self.document)
 
     def require_multi_label(self) -> None:
-        """Refuse a checkpoint that has no thresholds, or that names only a first genre.
+        """Refuse a first-genre classifier, and a checkpoint without thresholds.
 
         Raises:
-            CheckpointError: The checkpoint is such a one; the message says which.
+            CheckpointError: It is one of them; the message says which.
         """
         if self.document["labels"] != "all":
             raise CheckpointError(
@@ -246,7 +246,7 @@ def normalised(pixels: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
 
     Args:
         pixels: uint8 [N, height, width, 3].
-        device: Where the result is to be.
+        device: The device of the result.
 
     Returns:
         float32 [N, 3, height, width].

@@ -71,9 +71,9 @@ def _confusion_rows(
 def _measures(
     actual: NDArray[np.int64], predicted: NDArray[np.int64], genres: list[str]
 ) -> dict[str, Any]:
-    """Compare accuracy with always naming the most frequent genre, and give the genres' shares.
+    """Compute accuracy, beside that of always naming the most frequent genre, and shares of genres.
 
-    Few genres that are ever predicted, with a large share for two: the classifier has collapsed.
+    If few genres are ever predicted, and two of them have a large share, training has collapsed.
     """
     shares = np.bincount(predicted, minlength=len(genres)) / len(predicted)
     largest = np.argsort(-shares, kind="stable")[:2]

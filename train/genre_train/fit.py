@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import torch
+from torch import nn
 
 from genre_infer import __version__
 
@@ -81,8 +82,7 @@ def run_fit(
     )
     if first_genre:
         dataset = first_genre_only(dataset, min_posters)
-    click.echo(dataset.report(), err=True)
-    _check_splits(dataset)
+    _report_and_check(dataset)
     click.echo(f"Training on {device_name(device)} in {precision}.", err=True)
     # fastai drops the last batch if it is not full: a larger one would leave nothing to learn from.
     largest = min(batch_size, len(dataset.indices("train")))
@@ -104,31 +104,41 @@ def run_fit(
         "seed": seed,
         "device": device,
     }
-    fingerprint = dataset.fingerprint()
+    run = {**arguments, "dataset": dataset.fingerprint()}
     torch.manual_seed(seed)  # the head's first weights
     if frozen:
-        network, records = train_head(dataset, arguments, weights)
+        network, records = train_head(dataset, run, weights)
     else:
-        run = {**arguments, "dataset": fingerprint}
         network, records = fine_tune(dataset, run, weights, output, resume=resume)
     document = {
         "name": name or output.resolve().name,
         "version": model_version,
-        **_document(dataset, size, arguments, fingerprint),
+        **_document(dataset, size, arguments, run["dataset"]),
         "seconds": round(time.monotonic() - started),
         "epochs": records,
         **_named_posters(dataset),
     }
     document["licences"] |= dict(licences)
+    _write_checkpoint(output, network, document, dataset, arguments)
+    click.echo(f"Wrote {output}.", err=True)
+
+
+def _write_checkpoint(
+    output: Path,
+    network: nn.Module,
+    document: dict[str, Any],
+    dataset: Dataset,
+    arguments: dict[str, Any],
+) -> None:
+    """Write the weights, measure them as they are stored, and write the document."""
     save_weights(output, network.float().cpu())
-    stored = read_network(output, architecture, len(dataset.genres))
-    if first_genre:
-        measure_first_genre(output, stored, document, dataset, device)
+    stored = read_network(output, arguments["architecture"], len(dataset.genres))
+    if arguments["labels"] == "first":
+        measure_first_genre(output, stored, document, dataset, arguments["device"])
     else:
-        calibrate_and_measure(stored, document, dataset, device)
+        calibrate_and_measure(stored, document, dataset, arguments["device"])
     save_document(output, document)
     (output / RESUME).unlink(missing_ok=True)
-    click.echo(f"Wrote {output}.", err=True)
 
 
 def _check_output(output: Path, frozen: bool, resume: bool, force: bool) -> None:
@@ -150,11 +160,14 @@ def _check_weights(weights: str, architecture: str) -> None:
     if weights in ("imagenet", "none"):
         return
     if not Path(weights).is_file():
-        raise CheckpointError(f"--weights {weights}: there is no such file; or use imagenet, none.")
+        raise CheckpointError(
+            f"--weights: {weights} does not exist; give a safetensors file, imagenet or none."
+        )
     check_backbone(Path(weights), architecture)
 
 
-def _check_splits(dataset: Dataset) -> None:
+def _report_and_check(dataset: Dataset) -> None:
+    click.echo(dataset.report(), err=True)
     if not len(dataset.indices("valid")):
         raise TableError("No poster is left in the split valid; give more posters.")
     if len(dataset.indices("train")) < 2:  # batch norm needs two
@@ -164,10 +177,7 @@ def _check_splits(dataset: Dataset) -> None:
 def _document(
     dataset: Dataset, size: tuple[int, int], arguments: dict[str, Any], fingerprint: str
 ) -> dict[str, Any]:
-    """Return what checkpoint.json says of the network and how it was trained.
-
-    Calibration, thresholds and metrics are still empty.
-    """
+    """Describe the network and its training; calibration, thresholds and metrics stay empty."""
     return {
         "architecture": f"{arguments['architecture']}, fastai head",
         "labels": arguments["labels"],
@@ -209,7 +219,7 @@ def _versions() -> dict[str, str]:
 def _named_posters(dataset: Dataset) -> dict[str, Any]:
     """Return the valid posters with their genres, and train posters chosen by a hash of their id.
 
-    The exporter fits thresholds with the ones, and calibrates int8 with the others.
+    The exporter fits thresholds to the former, and calibrates int8 with the latter.
     """
     train = [poster for poster in dataset.posters if poster.split == "train"]
     train.sort(key=lambda poster: hashlib.sha256(str(poster.imdb_id).encode()).digest())

@@ -77,7 +77,7 @@ def choose_device(device: str) -> str:
         DeviceError: It is another device, or CUDA was asked for and PyTorch does not see it.
     """
     if device not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"--device {device}: for PyTorch, give auto, cpu or cuda.")
+        raise DeviceError(f"--device {device}: PyTorch runs on auto, cpu or cuda.")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():

@@ -99,8 +99,8 @@ class TrainingState:
         if header["run"] != self.run:
             changed = sorted(k for k in self.run if header["run"].get(k) != self.run[k])
             raise CheckpointError(
-                f"{self.folder} holds a run with other settings ({', '.join(changed)}): repeat "
-                "that run's settings with --resume, or give another --output."
+                f"{self.folder} holds a run with other settings ({', '.join(changed)}): use "
+                "its settings to --resume it, or another --output."
             )
         self.stage, self.epoch, self.best = header["stage"], header["epoch"], header["best"]
         self.records = header["records"]

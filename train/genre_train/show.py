@@ -30,7 +30,7 @@ class Shown:
 
     Attributes:
         picture: The poster.
-        actual: The genres that the table gives it.
+        actual: Its genres in the table.
         named: The genres that the model names, with probabilities (0 to 1), most probable first.
     """
 
