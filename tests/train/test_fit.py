@@ -132,9 +132,8 @@ def test_every_architecture_can_be_chosen() -> None:
     assert option.default == "resnet34"
 
 
-@pytest.mark.parametrize(
-    "architecture", ["resnet34", pytest.param("resnet50", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["resnet34", "resnet50"])
 def test_other_architectures_are_trained_and_measured(
     collection: Any, tmp_path: Path, architecture: str
 ) -> None:
