@@ -1,7 +1,10 @@
 """What the tests of all four packages share: drawn posters, a collection and a checkpoint."""
 
+import ctypes
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +51,16 @@ def folder(tmp_path: Path) -> Path:
 def samples() -> list[Path]:
     """The drawn posters of the repository."""
     return sorted(p for p in SAMPLES.iterdir() if p.suffix not in (".py", ".md") and p.is_file())
+
+
+@pytest.fixture(autouse=True)
+def free_networks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give back each slow test's memory: fastai's learners are cycles, and glibc keeps pages."""
+    yield
+    if request.node.get_closest_marker("slow"):
+        gc.collect()
+        with suppress(OSError, AttributeError):  # no glibc
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 LOOKS = {"Comedy": (235, 220, 90), "Horror": (60, 10, 15), "Western": (200, 120, 50)}

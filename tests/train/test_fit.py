@@ -153,7 +153,7 @@ def test_every_architecture_is_fine_tuned_from_a_file(
 ) -> None:
     weights = backbone_file(tmp_path, architecture)
     args = ("--architecture", architecture, "--size", "32x48", "--epochs", "1")
-    args += ("--batch-size", "36", "--weights", str(weights))
+    args += ("--recipe", "seed", "--batch-size", "36", "--weights", str(weights))
     done = fit(collection, tmp_path / "tuned", *args)
     assert done.exit_code == 0, done.stderr
     assert document(tmp_path / "tuned")["arguments"]["weights"] == weights.name

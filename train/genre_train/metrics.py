@@ -62,17 +62,13 @@ def measure(
     """
     named = probabilities >= thresholds
     columns = supported(labels)
-    truth, scores, supported_named = (
-        labels[:, columns],
-        probabilities[:, columns],
-        named[:, columns],
-    )
+    truth, scores = labels[:, columns], probabilities[:, columns]
     some, nan = len(columns) > 0, float("nan")
     first = probabilities.argmax(axis=1)
     values = {
         "macro_ap": sk.average_precision_score(truth, scores, average="macro") if some else nan,
         "macro_auc": sk.roc_auc_score(truth, scores, average="macro") if some else nan,
-        "macro_f1": f1_scores(truth, supported_named, axis=0).mean() if some else nan,
+        "macro_f1": f1_scores(truth, named[:, columns], axis=0).mean() if some else nan,
         "micro_ap": sk.average_precision_score(labels, probabilities, average="micro"),
         "micro_f1": f1_scores(labels, named, axis=None),
         "samples_f1": f1_scores(labels, named, axis=1).mean(),

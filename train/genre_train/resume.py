@@ -69,7 +69,7 @@ class TrainingState:
         for i, state in enumerate(learner.opt.state_dict()["state"]):
             scalars.append({k: v for k, v in state.items() if not torch.is_tensor(v)})
             tensors |= {f"opt.{i}.{k}": v for k, v in state.items() if torch.is_tensor(v)}
-        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
         header = {
             "run": self.run,
             "stage": self.stage,
