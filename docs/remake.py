@@ -7,8 +7,10 @@ python docs/remake.py --check   exit with 1 if one is out of date
 import contextlib
 import csv
 import io
+import os
 import re
 import sys
+import unittest.mock
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,11 +21,12 @@ from genre_bench import tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
+FASTAI = "fastai, PyTorch"
 BLOCK = re.compile(r"(<!-- (\w+): (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def help_text(name: str) -> str:
-    """The --help of a command, as 'genre-infer classify', 80 columns wide."""
+    """Return the --help of a command such as 'genre-infer classify', 80 columns wide."""
     from genre_bench.cli import main as bench
     from genre_export.cli import main as export
     from genre_infer.cli import main as infer
@@ -41,51 +44,115 @@ def help_text(name: str) -> str:
 
 
 def example(_: str) -> str:
-    """The first two rows of the README's example."""
+    """Return the README's example: the samples as the table that a terminal shows."""
     from genre_infer.cli import main
 
     out = io.StringIO()
-    paths = ["samples/the-hollow-house.jpg", "samples/bobbo-and-bee.gif"]
     with (
         contextlib.chdir(ROOT),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(io.StringIO()),
         contextlib.suppress(SystemExit),
+        unittest.mock.patch.dict(os.environ, COLUMNS="100"),
     ):
-        main([*paths, "--device", "cpu", "--format", "jsonl", "--top", "2"])
-    return "```json\n" + "".join(f"{line[:90]}\n" for line in out.getvalue().splitlines()) + "```\n"
+        main(["samples/", "--device", "cpu", "--format", "table", "--top", "3"])
+    lines = [line.replace("\u00a0", " ").rstrip() for line in out.getvalue().splitlines()]
+    return "\n".join(["```console", "$ genre-infer samples/ --top 3", *lines, "```\n"])
 
 
 def figures(name: str) -> str:
-    """Tables of stored figures, each with where it comes from.
+    """Return tables of stored figures, each with where it comes from.
 
     A * stands for every folder: 'speed/*/start' is a table for each kind of processor that was
-    measured. 'accuracy, mean of domains' takes the rows of that domain alone. Pooled figures are
-    always left out.
+    measured. Pooled figures are left out.
     """
-    name, _, domain = name.partition(", ")
-    found = [figures_of(path, domain) for path in sorted(RESULTS.glob(f"{name}.csv"))]
+    found = [_figures_of(path) for path in sorted(RESULTS.glob(f"{name}.csv"))]
     if not found and "*" not in name:
         raise FileNotFoundError(RESULTS / f"{name}.csv")
     return "\n" + ("\n".join(found) or "Not measured yet.\n") + "\n"
 
 
-def figures_of(path: Path, domain: str = "") -> str:
-    """One file of figures as a table, with the processor, the date and the commit."""
-    with path.open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("domain") != "pooled"]
+def _figures_of(path: Path) -> str:
+    rows = [row for row in _read(path) if row.get("domain") != "pooled"]
     command = path.stem.partition("-")[0]
     if command == "shortcut":
-        program, columns = "genre-train", SHORTCUT
-    else:
-        program, columns = "genre-bench", tables.columns_of(path.stem, rows)
-    if domain:
-        rows = [row for row in rows if row["domain"] == domain]
-        columns = {key: heading for key, heading in columns.items() if key != "domain"}
+        return _table(rows, SHORTCUT, "genre-train shortcut", rows)
+    return _table(rows, tables.columns_of(path.stem, rows), f"genre-bench {command}", rows)
+
+
+def summary(name: str) -> str:
+    """Return a small table for the README: 'accuracy', or a folder such as 'speed/xeon-amx'."""
+    table = _accuracy() if name == "accuracy" else _speed(RESULTS / name)
+    return f"\n{table}\n"
+
+
+def _accuracy() -> str:
+    """The original, the packaged model and one baseline, as means of the domains."""
+    rows = [
+        row
+        for row in _read(RESULTS / "accuracy.csv")
+        if row["domain"] == "mean of domains"
+        and row["system"].startswith(("original,", "int8,", "nothing"))
+    ]
+    columns = dict(tables.COLUMNS["accuracy"])
+    del columns["domain"], columns["macro_f1"]
+    return _table(rows, columns, "genre-bench accuracy", rows)
+
+
+def _speed(folder: Path) -> str:
+    """One figure of each speed command, for each provider and for fastai."""
+    throughput, latency, start, memory = (
+        _read(folder / f"{command}.csv") for command in ("throughput", "latency", "start", "memory")
+    )
+    rates: dict[str, str] = {}
+    for row in throughput:
+        stage, rate = row["stage"], row["posters_per_s"]
+        if stage in ("folder to rows", "get_preds"):
+            system = row["system"] if stage == "folder to rows" else FASTAI
+            rates[system] = max(rates.get(system, rate), rate, key=float)
+    medians = {row["system"]: row["median_ms"] for row in latency}
+    medians |= {row["process"]: row["median_ms"] for row in start}
+    peaks: dict[str, str] = {}
+    for row in memory:
+        peaks[row["system"]] = max(peaks.get(row["system"], "0"), row["peak_mb"], key=float)
+    rows = []
+    for system, rate in rates.items():
+        warm, cold = system, f"genre-infer one.jpg, {system}"
+        if system == FASTAI:
+            warm, cold = "fastai learn.predict", "fastai, load and predict one poster"
+        rows.append(
+            {
+                "system": system,
+                "posters/s": rate,
+                "one poster, warm, ms": medians.get(warm, ""),
+                "start to answer, ms": medians.get(cold, ""),
+                "peak memory, MB": peaks.get(system, ""),
+            }
+        )
+    cores = f"{throughput[0]['threads']} threads"
+    sources = [
+        {**row, "processor": f"{row['processor']}, {cores}"}
+        for row in (*throughput, *latency, *start, *memory)
+    ]
+    return _table(rows, {key: key for key in rows[0]}, "genre-bench", sources)
+
+
+def _table(
+    rows: list[dict[str, str]],
+    columns: dict[str, str],
+    command: str,
+    sources: list[dict[str, str]],
+) -> str:
+    """Rows as a table, and lines with the processor, the date and the commit of the sources."""
     shown = [{key: tables.cell(row[key], digits=3) for key in columns} for row in rows]
-    origin = {(row["processor"], row["date"], row["commit"]) for row in rows}
-    notes = [f"`{program} {command}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
-    return tables.markdown(shown, columns) + "\n" + "\n".join(notes) + "\n"
+    origin = {(row["processor"], row["date"], row["commit"]) for row in sources}
+    notes = [f"`{command}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
+    return tables.markdown(shown, columns) + "\n\n" + "\n".join(notes) + "\n"
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 SHORTCUT = {
@@ -107,6 +174,7 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "help": help_text,
     "example": example,
     "figures": figures,
+    "summary": summary,
     "collapse": seed_log.collapse,
     "epochs": seed_log.side_by_side,
     "headline": seed_log.headline,

@@ -19,7 +19,7 @@ NOTEBOOK = {"valid_loss": "notebook: valid loss", "accuracy_multi": "notebook: a
 
 
 def side_by_side(name: str) -> str:
-    """The notebook's own log beside the epochs of a results page."""
+    """Return the notebook's own log beside the epochs of a results page."""
     ours, theirs = (_read(RESULTS / name / file) for file in ("epochs.csv", "notebook.csv"))
     rows = []
     for our, their in zip(ours, theirs, strict=True):
@@ -29,11 +29,11 @@ def side_by_side(name: str) -> str:
         rows.append({"epoch": epoch, **figures, **{key: _figure(our[key]) for key in OURS}})
     columns = {f"notebook_{key}": heading for key, heading in NOTEBOOK.items()}
     table = markdown(rows, {"epoch": "epoch", **columns, **OURS})
-    return f"\n{table}\nOurs: {origin(name)}\n\n"
+    return f"\n{table}\n\nOurs: {origin(name)}\n\n"
 
 
 def headline(name: str) -> str:
-    """What a results page measured on the test posters, as a table of its domains."""
+    """Return a table of what a results page measured on the test posters, by domain."""
     texts = {"system": "system", "domain": "domain"}
     figures = {key: OURS[key] for key in ("macro_ap", "macro_auc")}
     figures |= {"micro_f1": "micro F1", "accuracy_multi": "accuracy_multi (degenerate)"}
@@ -42,11 +42,11 @@ def headline(name: str) -> str:
         for row in _read(RESULTS / name / "scores.csv")
         if row["domain"] != "pooled" and row["system"] in ("model", "nothing", "Drama + Comedy")
     ]
-    return f"\n{markdown(rows, texts | figures)}\n{origin(name)}\n\n"
+    return f"\n{markdown(rows, texts | figures)}\n\n{origin(name)}\n\n"
 
 
 def collapse(name: str) -> str:
-    """A first-genre classifier's confusion matrix in a sentence or two."""
+    """Put a first-genre classifier's confusion matrix into a sentence or two."""
     rows = _read(RESULTS / name / "confusion.csv")
     genres = [genre for genre in rows[0] if genre != "actual"]
     counts = {row["actual"]: {genre: int(row[genre]) for genre in genres} for row in rows}
@@ -66,7 +66,7 @@ def collapse(name: str) -> str:
 
 
 def origin(name: str) -> str:
-    """Machine, date and commit, as the page of the results names them."""
+    """Return the processor, date and commit that the page of the results names."""
     page = (RESULTS / name / "README.md").read_text("utf-8")
     facts = dict(re.findall(r"^- (Processor|Date|Commit): (.+)$", page, re.MULTILINE))
     return f"{facts['Processor']}, {facts['Date']}, commit {facts['Commit']}."

@@ -119,7 +119,7 @@ def parity(force: bool, **options: Any) -> None:
 def draft(force: bool, **options: Any) -> None:
     """Measure what decoding large JPEGs at a fraction of their size changes.
 
-    genre-infer decodes so without --exact. Posters of a split are enlarged 4 to 20 times,
+    genre-infer does so unless --exact is given. Posters of a split are enlarged 4 to 20 times,
     sharpened, and given grain. They go through MODEL (default: the packaged one) both ways, and
     once more with noise of one level. Exit status 1: the drafts miss the bound (99th percentile of
     the difference 0.02, 99.5 % of labels agree, macro average precision within 0.001).

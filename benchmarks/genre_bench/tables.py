@@ -170,15 +170,17 @@ def cell(value: Any, digits: int) -> str:
 
 
 def markdown(rows: Rows, columns: Mapping[str, str]) -> str:
-    """Return rows as a Markdown table. Cells are shown as they are.
+    """Return rows as a Markdown table, without a line break at its end.
 
     Args:
-        rows: The rows, by key.
+        rows: The rows, by key. Cells are texts, shown as they are.
         columns: Key -> heading.
     """
+    # To be replaced by: from genre_train.markdown import table
     cells = [[row[key] for key in columns] for row in rows]
+    left = ["left"] * len(columns)
     headings = list(columns.values())
-    return tabulate(cells, headings, tablefmt="github", disable_numparse=True) + "\n"
+    return tabulate(cells, headings, tablefmt="pipe", colalign=left, disable_numparse=True)
 
 
 def print_and_write(table: str, title: str, rows: Rows, csv_file: Path | None) -> None:

@@ -32,22 +32,6 @@ def run_throughput(
     posters: Path | None,
     count: int | None,
     size: tuple[int, int] | None,
-    csv_file: Path | None,
-    **systems: Any,
-) -> None:
-    """Measure, print and write: see the command's help for the arguments.
-
-    Raises:
-        GenreInferError: A model, a device or a poster cannot be used.
-    """
-    with poster_folder(posters, count, size) as folder:
-        rows = _measure(folder, **systems)
-    print_and_write("throughput", f"Throughput over {len(folder.files)} posters", rows, csv_file)
-
-
-def _measure(
-    folder: Folder,
-    *,
     checkpoint: Path | None,
     model: Path | None,
     float32: Path | None,
@@ -57,13 +41,20 @@ def _measure(
     repeats: int,
     threads: int | None,
     batch_size: int | None,
-) -> list[dict[str, Any]]:
+    csv_file: Path | None,
+) -> None:
+    """Measure, print and write: see the command's help for the arguments.
+
+    Raises:
+        GenreInferError: A model, a device or a poster cannot be used.
+    """
     options: dict[str, Any] = {"threads": threads}
     options |= {"batch_size": batch_size} if batch_size else {}
     contenders: list[Contender] = []
     with (
         open_classifiers(model, devices, checkpoint, **options) as classifiers,
         open_float32(float32, checkpoint, **options) as plain,
+        poster_folder(posters, count, size) as folder,
         TemporaryDirectory(prefix="genre-bench-") as outputs,
     ):
         cores = classifiers[0].threads
@@ -80,15 +71,16 @@ def _measure(
             contenders += _get_preds(checkpoint, folder, fastai_device, threads, cores)
         seconds = alternate({one.key: one.run for one in contenders}, repeats)
         sizes = {classifier.provider: classifier.batch_size for classifier in classifiers}
-    common = {**folder.describe(), "threads": cores}
+        common = {**folder.describe(), "threads": cores}
     rows = throughput_rows(contenders, seconds, cores, common)
-    return [{**row, "batch_size": sizes.get(row["system"], "")} for row in rows]
+    rows = [{**row, "batch_size": sizes.get(row["system"], "")} for row in rows]
+    print_and_write("throughput", f"Throughput over {len(folder.files)} posters", rows, csv_file)
 
 
 def _runtime(
     classifier: Classifier, folder: Folder, outputs: Path, options: list[str]
 ) -> Iterator[Contender]:
-    """The runtime from a folder to a file of JSON Lines: opened once, and as a whole process."""
+    """Yield the runtime from a folder to JSON Lines, with its model open and as a whole process."""
     engine, device = versions(classifier.device), classifier.device
     file, posters = model_used(classifier), len(folder.files)
     work = partial(_classify_folder, classifier, folder, outputs / f"{device}.jsonl")
@@ -131,7 +123,7 @@ def _classify_folder(classifier: Classifier, folder: Folder, target: Path) -> No
 
 
 def _decoding(classifier: Classifier, folder: Folder, cores: int) -> Iterator[Contender]:
-    """Reading and decoding alone: as the runtime does it, and in full."""
+    """Yield reading and decoding alone, as the runtime does it and in full."""
     size = (classifier.metadata.width, classifier.metadata.height)
     draft: Callable[[Path], Pixels] = partial(_decode, size=size)
     full: Callable[[Path], Pixels] = partial(_decode_in_full, size=size)
@@ -171,7 +163,7 @@ def _run_all(run: Callable[[Any], object], inputs: Any, threads: int) -> None:
 
 
 def _network(stage: Stage, classifier: Classifier, folder: Folder) -> Contender:
-    """The network alone: Classifier.predict on raw batches, one for each lane of the engine."""
+    """Return the network alone: predict on raw batches, as many at once as the engine has lanes."""
     batches = _batches(classifier, folder)
     _run_all(classifier.predict, batches[:2], classifier.lanes)
     batches = _enough(batches, classifier.device, folder)
@@ -197,13 +189,13 @@ def _batches(classifier: Classifier, folder: Folder) -> list[Pixels]:
 
 
 def _enough(batches: list[Pixels], device: str, folder: Folder) -> list[Pixels]:
-    """Repeat the batches on a GPU, which is soon done, until they are as many as the posters."""
+    """On a GPU, which is done with them too soon, repeat the batches to the number of posters."""
     held = sum(len(batch) for batch in batches)
     return batches * (-(-len(folder.files) // held) if device in GPUS else 1)
 
 
 def _torch_network(checkpoint: Path, classifier: Classifier, folder: Folder) -> list[Contender]:
-    """The network alone in PyTorch on the GPU, which onnxruntime's CUDA is compared with."""
+    """Return the network alone in PyTorch on the GPU, to compare onnxruntime's CUDA with."""
     import torch
 
     from .baseline import TorchNetwork
@@ -223,7 +215,7 @@ def _torch_network(checkpoint: Path, classifier: Classifier, folder: Folder) -> 
 def _get_preds(
     checkpoint: Path, folder: Folder, device: str, threads: int | None, cores: int
 ) -> Iterator[Contender]:
-    """learn.get_preds with 0, 1 and 2 workers, and with fastai's default where that is more."""
+    """Yield learn.get_preds with 0, 1 and 2 workers, and with fastai's default if that is more."""
     from genre_train.learner import choose_device
 
     from .baseline import FastaiBaseline

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 
+@pytest.mark.slow
 def test_latency(
     model: Path,
     checkpoint: Path,

@@ -12,6 +12,7 @@ from genre_bench.processes import run_process
 from genre_infer import GenreInferError
 
 
+@pytest.mark.slow
 def test_memory(model: Path, folder: Path, measured: Callable[..., Any]) -> None:
     args = ["--posters", folder, "--counts", "30,3", "--model", model, "--device", "cpu"]
     few, many = measured("memory", *args)

@@ -125,21 +125,3 @@ def test_a_missed_bound_and_missing_devices_are_reported_and_are_no_error(
     assert done.exit_code == 0
     assert "float32, CPUExecutionProvider misses: less than nothing (" in done.stderr
     assert done.stderr.count("Not measured: The device cuda") == 1
-
-
-def test_a_named_device_that_does_not_work_is_an_error(
-    model: Path, split: tuple[str, ...], bench: Callable[..., Any]
-) -> None:
-    done = bench("parity", model, *split, "--device", "cuda")
-    assert done.exit_code == 3
-    assert "genre-infer[gpu]" in done.stderr
-
-
-def test_a_model_of_another_checkpoint_is_refused(
-    split: tuple[str, ...], bench: Callable[..., Any]
-) -> None:
-    from genre_infer import model_file
-
-    done = bench("parity", model_file.PACKAGED_PATH, *split, "--device", "cpu")
-    assert done.exit_code == 3
-    assert "not exported from this --checkpoint" in done.stderr
