@@ -21,7 +21,7 @@ from genre_infer.progress import progress
 from genre_train.checkpoint import read_checkpoint, read_document
 from genre_train.dataset import Dataset
 from genre_train.metrics import threshold_row
-from genre_train.predictions import predict_checkpoint
+from genre_train.predictions import predict
 
 Probabilities = NDArray[np.float64]
 Models: TypeAlias = tuple[Path | None, ...]  # None: the packaged one
@@ -66,7 +66,7 @@ def original_answers(
     Raises:
         GenreInferError: The checkpoint or the table cannot be used.
     """
-    predicted, dataset = predict_checkpoint(checkpoint, table, posters, split=split, device="cpu")
+    predicted, dataset = predict(checkpoint, table, posters, split=split, device="cpu")
     thresholds = predicted.thresholds["balanced"]
     probabilities = predicted.probabilities.astype(np.float64)
     return Answers("original, PyTorch", "original", probabilities, thresholds), dataset
