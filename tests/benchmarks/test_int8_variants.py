@@ -8,8 +8,8 @@ import pytest
 from genre_bench import int8
 from genre_export.quantization.qdq import Settings
 
-PLAIN = Settings(method="minmax", equalisation=0, rounding=False, bias_correction=False)
-VARIANTS = {"one": Settings(method="minmax", posters=32), "other": PLAIN}
+PLAIN = Settings(method="minmax", equalisation=0, rounding=False, bias_correction=False, posters=16)
+VARIANTS = {"one": Settings(method="minmax", posters=16), "other": PLAIN}
 
 
 @pytest.mark.slow

@@ -79,22 +79,21 @@ def test_without_models_all_three_precisions_are_measured(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from click.testing import CliRunner
-
-    from genre_export.cli import main as export
+    from genre_export.model import make_model
+    from genre_export.quantization.qdq import Settings
     from genre_infer import model_file
-    from genre_infer.model_file import load_model
+    from genre_train.checkpoint import read_checkpoint
 
     path = tmp_path / "packaged.onnx"
-    args = [str(checkpoint), "-o", str(path), "--precision", "int8", "--equalisation", "0"]
-    args += ["--posters"]
-    assert CliRunner().invoke(export, [*args, str(collection.posters)]).exit_code == 0
+    settings = Settings(equalisation=0, rounding=False, posters=16)
+    made = make_model(read_checkpoint(checkpoint), "int8", collection.posters, settings)
+    path.write_bytes(made.data)
     options = [*split, "--device", "cpu", "--csv", tmp_path / "all.csv"]
     done = bench("parity", *options)
     assert done.exit_code == 3
     assert "The packaged model was not exported from this --checkpoint" in done.stderr
     monkeypatch.setattr(model_file, "PACKAGED_PATH", path)
-    monkeypatch.setattr(model_file, "PACKAGED_SHA256", load_model(path).sha256)
+    monkeypatch.setattr(model_file, "PACKAGED_SHA256", model_file.load_model(path).sha256)
     done = bench("parity", *options)
     assert done.exit_code == 0, done.stderr
     found = read_rows(tmp_path / "all.csv")

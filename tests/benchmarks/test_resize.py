@@ -34,6 +34,7 @@ def test_the_resize_is_compared_with_pillow_at_every_size(
     assert bench("resize", *args).exit_code == 2  # the files exist
 
 
+@pytest.mark.slow
 def test_it_is_the_resize_of_the_file(
     model: Path,
     tmp_path: Path,
