@@ -1,8 +1,10 @@
-"""The generated parts of seed.md: what the stored results of the seed's experiments say."""
+"""The generated parts of seed.md, from the stored results of the seed's experiments."""
 
 import csv
 import re
 from pathlib import Path
+
+from genre_bench.tables import markdown
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -17,35 +19,34 @@ NOTEBOOK = {"valid_loss": "notebook: valid loss", "accuracy_multi": "notebook: a
 
 
 def side_by_side(name: str) -> str:
-    """The notebook's own log beside the epochs of a results page."""
+    """Return the notebook's own log beside the epochs of a results page."""
     ours, theirs = (_read(RESULTS / name / file) for file in ("epochs.csv", "notebook.csv"))
-    lines = [["epoch", *NOTEBOOK.values(), *OURS.values()]]
-    lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
+    rows = []
     for our, their in zip(ours, theirs, strict=True):
         assert (our["stage"], our["epoch"]) == (their["stage"], their["epoch"])
         epoch = "frozen" if our["stage"] == "0" else our["epoch"]
-        cells = [_figure(their[key]) for key in NOTEBOOK] + [_figure(our[key]) for key in OURS]
-        lines.append([epoch, *cells])
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"\n{table}\nOurs: {origin(name)}\n\n"
+        figures = {f"notebook_{key}": _figure(their[key]) for key in NOTEBOOK}
+        rows.append({"epoch": epoch, **figures, **{key: _figure(our[key]) for key in OURS}})
+    columns = {f"notebook_{key}": heading for key, heading in NOTEBOOK.items()}
+    table = markdown(rows, {"epoch": "epoch", **columns, **OURS})
+    return f"\n{table}\n\nOurs: {origin(name)}\n\n"
 
 
 def headline(name: str) -> str:
-    """What a results page measured on the test posters, as a table of its domains."""
-    rows = [r for r in _read(RESULTS / name / "scores.csv") if r["domain"] != "pooled"]
-    columns = {"system": "system", "domain": "domain"}
-    columns |= {key: OURS[key] for key in ("macro_ap", "macro_auc")}
-    columns |= {"micro_f1": "micro F1", "accuracy_multi": "accuracy_multi (degenerate)"}
-    chosen = [r for r in rows if r["system"] in ("model", "nothing", "Drama + Comedy")]
-    lines = [list(columns.values()), ["---", "---", *["---:"] * (len(columns) - 2)]]
-    for row in chosen:
-        lines.append([row["system"], row["domain"], *(_figure(row[k]) for k in list(columns)[2:])])
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"\n{table}\n{origin(name)}\n\n"
+    """Return a table of what a results page measured on the test posters, by domain."""
+    texts = {"system": "system", "domain": "domain"}
+    figures = {key: OURS[key] for key in ("macro_ap", "macro_auc")}
+    figures |= {"micro_f1": "micro F1", "accuracy_multi": "accuracy_multi (degenerate)"}
+    rows = [
+        {key: row[key] for key in texts} | {key: _figure(row[key]) for key in figures}
+        for row in _read(RESULTS / name / "scores.csv")
+        if row["domain"] != "pooled" and row["system"] in ("model", "nothing", "Drama + Comedy")
+    ]
+    return f"\n{markdown(rows, texts | figures)}\n\n{origin(name)}\n\n"
 
 
 def collapse(name: str) -> str:
-    """What a first-genre classifier's confusion matrix comes to."""
+    """Put a first-genre classifier's confusion matrix into a sentence or two."""
     rows = _read(RESULTS / name / "confusion.csv")
     genres = [genre for genre in rows[0] if genre != "actual"]
     counts = {row["actual"]: {genre: int(row[genre]) for genre in genres} for row in rows}
@@ -65,7 +66,7 @@ def collapse(name: str) -> str:
 
 
 def origin(name: str) -> str:
-    """Machine, date and commit, as the page of the results names them."""
+    """Return the processor, date and commit that the page of the results names."""
     page = (RESULTS / name / "README.md").read_text("utf-8")
     facts = dict(re.findall(r"^- (Processor|Date|Commit): (.+)$", page, re.MULTILINE))
     return f"{facts['Processor']}, {facts['Date']}, commit {facts['Commit']}."

@@ -1,1 +1,1 @@
-"""The exported model against the original it was made from."""
+"""Measures exported models: how close they are to the original network, and how fast."""

@@ -1,6 +1,6 @@
-"""The original that users have today: fastai's Learner around the checkpoint, used as they use it.
+"""The baseline: fastai's Learner around the checkpoint, used as its users use it.
 
-python -m genre_bench.original CHECKPOINT POSTER [DEVICE [THREADS]]   is the cold process that
+python -m genre_bench.baseline CHECKPOINT POSTER [DEVICE [THREADS]] is the process that
 genre-bench start times.
 """
 
@@ -33,12 +33,17 @@ def _no_genres(_: Path) -> list[str]:
     return []
 
 
-class Original:
-    """checkpoint: a folder written by genre-train fit. sample: posters that fastai may look at to
-    find the types of its transforms. device: 'cpu' or 'cuda'. threads: of PyTorch; None: its own
-    choice.
+class FastaiBaseline:
+    """A checkpoint in a fastai Learner.
 
     Files are read by fastai's own DataLoader and squished to the input size by its Resize.
+    Probabilities are not calibrated.
+
+    Args:
+        checkpoint: A folder written by genre-train fit.
+        sample: Posters that fastai may read to find the types of its transforms.
+        device: 'cpu' or 'cuda'.
+        threads: Of PyTorch; None is its own choice.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class Original:
         size = (document["input"]["height"], document["input"]["width"])
         block = DataBlock(
             blocks=(ImageBlock, MultiCategoryBlock(vocab=document["genres"])),
-            get_y=partial(_no_genres),  # bare, its annotations would mislead fastai
+            get_y=partial(_no_genres),  # fastai would act on the annotations of the bare function
             splitter=IndexSplitter([0]),
             item_tfms=Resize(size, method=ResizeMethod.Squish),
             batch_tfms=Normalize.from_stats(MEAN, STD, cuda=device == "cuda"),
@@ -69,21 +74,21 @@ class Original:
         )
         self.network = network
         self._learner = Learner(loaders, network, loss_func=BCEWithLogitsLossFlat())
-        self._learner.remove_cb(ProgressCallback)  # a bar is drawn for people only
+        self._learner.remove_cb(ProgressCallback)  # a progress bar takes time
 
     def get_preds(self, files: Sequence[Path], workers: int) -> NDArray[np.float32]:
-        """learn.get_preds over files: float32 [files, genres], without calibration."""
+        """Call learn.get_preds on files; return float32 [files, genres]."""
         loader = self._learner.dls.test_dl(list(files), bs=BATCH_SIZE, num_workers=workers)
         predictions: Any = self._learner.get_preds(dl=loader)[0]
         return np.asarray(predictions, dtype=np.float32)
 
     def predict(self, file: Path) -> NDArray[np.float32]:
-        """learn.predict of one file: float32 [genres], without calibration."""
+        """Call learn.predict on one file; return float32 [genres]."""
         return np.asarray(self._learner.predict(file)[2], dtype=np.float32)
 
 
 class _FromPixels(nn.Module):
-    """The network behind its normalisation: uint8 [N, height, width, 3] -> logits [N, genres]."""
+    """Normalisation and network: uint8 [N, height, width, 3] -> logits [N, genres]."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -98,10 +103,14 @@ class _FromPixels(nn.Module):
 
 
 class TorchNetwork:
-    """The network alone in PyTorch as it is fastest: channels_last, mixed precision, compiled
-    together with its normalisation. May be run from many threads.
+    """The network alone, as fast as PyTorch runs it.
 
-    A batch is uint8 [N, height, width, 3] on the host, and its logits come back to it.
+    It is in channels_last and mixed precision, and compiled together with its normalisation.
+
+    Args:
+        checkpoint: A folder written by genre-train fit.
+        device: 'cpu' or 'cuda'.
+        compiled: Whether torch.compile is used.
     """
 
     def __init__(self, checkpoint: Path, device: str, *, compiled: bool = True) -> None:
@@ -113,7 +122,14 @@ class TorchNetwork:
 
     @torch.inference_mode()
     def run(self, batch: Pixels) -> NDArray[np.float32]:
-        """Logits, float32 [N, genres]."""
+        """Compute a batch; any number of threads may call this at once.
+
+        Args:
+            batch: uint8 [N, height, width, 3] in host memory.
+
+        Returns:
+            Logits in host memory, float32 [N, genres].
+        """
         pixels = torch.from_numpy(batch).to(self._device)
         with torch.autocast(self._device, self._type):
             logits: torch.Tensor = self._network(pixels)
@@ -121,9 +137,10 @@ class TorchNetwork:
 
 
 def main(checkpoint: str, poster: str, device: str = "cpu", threads: str = "0") -> None:
-    """Load the checkpoint and print what it says of one poster."""
+    """Load the checkpoint and print its probabilities for one poster."""
     import_module("fastai.vision.all")  # all of it, as fastai's users import it
-    print(Original(Path(checkpoint), [Path(poster)], device, int(threads)).predict(Path(poster)))
+    learner = FastaiBaseline(Path(checkpoint), [Path(poster)], device, int(threads))
+    print(learner.predict(Path(poster)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""The command genre-bench."""
+"""The command genre-bench. Each command's work is in the module of its name."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,100 +8,122 @@ import click
 
 from genre_infer import __version__
 from genre_infer.cli_common import CommandGroup, needs_extra
-from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, refuse_existing
-
-from . import cli_speed
+from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, Size, refuse_existing
 
 
 @click.group(cls=CommandGroup)
 @click.version_option(__version__, prog_name="genre-bench")
 def main() -> None:
-    """Compare exported models with the original: the checkpoint in float32, in PyTorch."""
+    """Measure exported models against the original, the checkpoint in float32 in PyTorch."""
 
 
-cli_speed.register(main)
-
-_MODEL = click.argument(
-    "model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_MODEL = click.argument("model", required=False, type=_FILE)
 _DEVICES = click.option(
     "--device",
     "devices",
     multiple=True,
     type=click.Choice(["cpu", "openvino", "cuda", "tensorrt"]),
-    help="Run here; may be repeated. Default: every one of the first three that is there.",
+    help="Measure on this device. May be repeated. Default: every one of the first three that "
+    "works here.",
 )
 _CSV = click.option(
-    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures here."
+    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures to this file."
 )
 
 
-def _beside(csv_file: Path | None, what: str) -> Path | None:
-    """The file of a command's second table: FILE-what.csv."""
-    return csv_file and csv_file.with_name(f"{csv_file.stem}-{what}{csv_file.suffix}")
+def _options(*options: Any) -> Callable[[Any], Any]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
-def _shared(command: Any) -> Any:
-    """The arguments and options of both commands; those about posters are genre-train's own."""
-    models = click.argument(
-        "models", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+def _checkpoint(text: str, *, required: bool) -> Any:
+    return click.option("--checkpoint", required=required, type=_FOLDER, help=text)
+
+
+def _repeats(default: int) -> Any:
+    return click.option(
+        "--repeats",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help="Number of turns. Figures are medians over them.",
     )
-    checkpoint = click.option(
-        "--checkpoint",
-        required=True,
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="The checkpoint folder that the models were exported from.",
-    )
-    for option in reversed([models, checkpoint, TABLE, POSTERS, SPLIT, _DEVICES, _CSV, FORCE]):
-        command = option(command)
-    return command
+
+
+def _beside(csv_file: Path | None, suffix: str) -> Path | None:
+    """Name the file of a command's second table: FILE-suffix.csv."""
+    return csv_file and csv_file.with_name(f"{csv_file.stem}-{suffix}{csv_file.suffix}")
+
+
+# Commands that measure answers: they take a table of films and the folder of its posters.
+
+_SPLIT_OF_POSTERS = _options(
+    click.argument("models", nargs=-1, type=_FILE),
+    _checkpoint("Checkpoint folder that the models were exported from.", required=True),
+    *(TABLE, POSTERS, SPLIT, _DEVICES, _CSV, FORCE),
+)
 
 
 @main.command()
-@_shared
+@_SPLIT_OF_POSTERS
 def accuracy(force: bool, **options: Any) -> None:
-    """Measure MODELS (default: the packaged one) and the original on a split, per domain, beside
-    four constant baselines."""
+    """Measure how well MODELS (default: the packaged one) name genres.
+
+    The original and four constant baselines are measured on the same split, per domain.
+    """
     refuse_existing(force, options["csv_file"])
     with needs_extra("bench"):
-        from .run import run_accuracy
+        from .accuracy import run_accuracy
     run_accuracy(**options)
 
 
 @main.command()
-@_shared
+@_SPLIT_OF_POSTERS
 def parity(force: bool, **options: Any) -> None:
     """Measure how far MODELS are from the original, from file to probability, on every device.
 
-    Default: the packaged model, and float32 and float16 files exported from the checkpoint for the
-    occasion. A second table is about pictures of other sizes, 64 posters of the split resized from
-    0.5 to 8 times the input size and to odd ratios; with --csv FILE.csv it goes to FILE-sizes.csv.
-    Rows say which bound applies and whether it is met.
+    Default: the packaged model, and float32 and float16 files that are exported from the
+    checkpoint. A second table is about pictures of other sizes: 64 posters of the split, resized
+    from 0.5 to 8 times the input size and to odd ratios. With --csv FILE.csv it goes to
+    FILE-sizes.csv. Each row says which bound applies and whether it is met.
     """
     csv_file: Path | None = options["csv_file"]
     sizes_file = _beside(csv_file, "sizes")
     refuse_existing(force, csv_file, sizes_file)
     with needs_extra("bench"):
-        from .run import run_parity
+        from .parity import run_parity
     run_parity(sizes_file=sizes_file, **options)
 
 
 @main.command()
-@_MODEL
-@TABLE
-@POSTERS
-@SPLIT
-@click.option("--device", default="auto", show_default=True, help="As genre-infer's.")
-@click.option("--count", type=click.IntRange(1), default=400, show_default=True)
-@SEED
-@_CSV
-@FORCE
+@_options(_MODEL, TABLE, POSTERS, SPLIT)
+@click.option(
+    "--device", default="auto", show_default=True, help="Device, as for genre-infer --device."
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    default=400,
+    show_default=True,
+    help="Number of posters, chosen at random.",
+)
+@_options(SEED, _CSV, FORCE)
 def draft(force: bool, **options: Any) -> None:
-    """Measure what decoding large JPEGs at a fraction of their size (genre-infer without --exact)
-    changes: --count posters of a split, enlarged 4 to 20 times, sharpened and with grain, go
-    through MODEL (default: the packaged one) both ways, and once more with one level of noise.
-    Exit status 1: the drafts do not keep the bound (99th percentile of the difference 0.02, 99.5 %
-    of labels agree, macro average precision within 0.001)."""
+    """Measure what decoding large JPEGs at a fraction of their size changes.
+
+    genre-infer does so unless --exact is given. Posters of a split are enlarged 4 to 20 times,
+    sharpened, and given grain. They go through MODEL (default: the packaged one) both ways, and
+    once more with noise of one level. Exit status 1: the drafts miss the bound (99th percentile of
+    the difference 0.02, 99.5 % of labels agree, macro average precision within 0.001).
+    """
     refuse_existing(force, options["csv_file"])
     with needs_extra("bench"):
         from .draft import run_draft
@@ -108,51 +131,175 @@ def draft(force: bool, **options: Any) -> None:
 
 
 @main.command()
-@click.option(
-    "--checkpoint",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The checkpoint folder to quantize.",
-)
-@TABLE
-@POSTERS
+@_checkpoint("Checkpoint folder to quantize.", required=True)
+@_options(TABLE, POSTERS)
 @click.option(
     "--split",
     type=click.Choice(["valid", "test"]),
     default="valid",
     show_default=True,
-    help="Which posters to measure on; settings are chosen on valid.",
+    help="Split to measure on. Settings are chosen on valid.",
 )
-@click.option("--count", type=click.IntRange(1), help="So many of them, at random. Default: all.")
-@click.option("--variant", "names", multiple=True, help="This way alone; may be repeated.")
-@SEED
-@_DEVICES
-@_CSV
-@FORCE
+@click.option(
+    "--count", type=click.IntRange(1), help="Number of posters, chosen at random. Default: all."
+)
+@click.option("--variant", "names", multiple=True, help="Only this variant. May be repeated.")
+@_options(SEED, _DEVICES, _CSV, FORCE)
 def int8(force: bool, names: tuple[str, ...], **options: Any) -> None:
-    """Quantize a checkpoint in several ways and measure each against the original: what every step
-    of the int8 export is worth."""
+    """Measure what each step of the int8 export is worth.
+
+    The checkpoint is quantized in several ways, and each is compared with the original.
+    """
     refuse_existing(force, options["csv_file"])
     with needs_extra("bench"):
         from .int8 import VARIANTS, run_int8
-    if strange := [name for name in names if name not in VARIANTS]:
-        raise click.UsageError(f"No variant {strange[0]!r}; there are: {', '.join(VARIANTS)}.")
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise click.UsageError(f"No variant {unknown[0]!r}; choose from: {', '.join(VARIANTS)}.")
     run_int8(names=names or tuple(VARIANTS), **options)
 
 
 @main.command()
-@_MODEL
-@_DEVICES
-@click.option("--repeats", type=click.IntRange(1), default=7, show_default=True)
-@_CSV
-@FORCE
+@_options(_MODEL, _DEVICES, _repeats(7), _CSV, FORCE)
 def resize(force: bool, **options: Any) -> None:
-    """Compare the resize inside the graph of MODEL (default: the packaged one) with Pillow's, and
-    measure what it costs posters that have the input size already. With --csv, the cost is in a
-    file of its own, named …-cost.csv."""
-    csv_file = options["csv_file"]
+    """Compare the resize in the graph of MODEL (default: the packaged one) with Pillow's.
+
+    A second table says what it costs posters that have the input size already. With --csv FILE.csv
+    it goes to FILE-cost.csv.
+    """
+    csv_file: Path | None = options["csv_file"]
     cost_file = _beside(csv_file, "cost")
     refuse_existing(force, csv_file, cost_file)
     with needs_extra("bench"):
         from .resize import run_resize
     run_resize(**options, cost_file=cost_file)
+
+
+# Commands that measure speed and memory: they take any folder of posters, or draw some.
+
+_ANY_POSTERS = click.option(
+    "--posters", type=_FOLDER, help="Folder of posters to measure on. Default: draw posters."
+)
+_COUNT = click.option(
+    "--count",
+    type=click.IntRange(1),
+    help="Number of posters: the first ones of the folder (default: all), or drawn ones (default: "
+    "256). Where there are fewer, they are linked again.",
+)
+_SIZE = click.option("--size", type=Size(), help="Size of drawn JPEGs. Default: 182x268.")
+_MODEL_FILE = click.option(
+    "--model", type=_FILE, help="Model made by genre-export. Default: the packaged one."
+)
+_ORIGINAL = _checkpoint(
+    "Checkpoint folder that the model was exported from, for the original in fastai.",
+    required=False,
+)
+_FASTAI = _options(
+    click.option(
+        "--fastai/--no-fastai",
+        default=True,
+        show_default=True,
+        help="Whether to measure the original too, which is slow.",
+    ),
+    click.option(
+        "--fastai-device",
+        type=click.Choice(["cpu", "cuda"]),
+        default="cpu",
+        show_default=True,
+        help="Device of the original.",
+    ),
+)
+_THREADS = click.option(
+    "--threads", type=click.IntRange(1), help="Cores to use. Default: all allowed."
+)
+_BATCH = click.option(
+    "--batch-size", type=click.IntRange(1, 1024), help="Posters per batch. Default: the runtime's."
+)
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Raise UsageError for options that exclude each other, and for a file that exists."""
+    refuse_existing(options.pop("force"), options["csv_file"])
+    if options.get("posters") and options.get("size"):
+        raise click.UsageError("--size is for drawn posters; leave out --size or --posters.")
+    if options.get("fastai") and not options["checkpoint"]:
+        raise click.UsageError(
+            "The original needs --checkpoint; name the folder, or leave the original out with "
+            "--no-fastai."
+        )
+
+
+@main.command()
+@_options(_ANY_POSTERS, _COUNT, _SIZE, _ORIGINAL, _MODEL_FILE)
+@click.option(
+    "--float32",
+    type=_FILE,
+    help="Float32 model to compare int8 with. Default: exported from --checkpoint.",
+)
+@_options(_DEVICES, _FASTAI, _repeats(3), _THREADS, _BATCH, _CSV, FORCE)
+def throughput(**options: Any) -> None:
+    """Measure a folder of posters to rows against fastai's get_preds on the same files.
+
+    Decoding alone and the network alone are measured in the same run, and how close the whole comes
+    to what the two allow together.
+    """
+    _check(options)
+    with needs_extra("bench"):
+        from .throughput import run_throughput
+    run_throughput(**options)
+
+
+@main.command()
+@_options(_ANY_POSTERS, _COUNT, _SIZE, _ORIGINAL, _MODEL_FILE)
+@_options(_DEVICES, _FASTAI, _repeats(3), _THREADS, _CSV, FORCE)
+def latency(**options: Any) -> None:
+    """Measure one poster, warm, from file to result, against fastai's predict."""
+    _check(options)
+    with needs_extra("bench"):
+        from .latency import run_latency
+    run_latency(**options)
+
+
+@main.command()
+@_options(_ANY_POSTERS, _ORIGINAL, _MODEL_FILE)
+@_options(_DEVICES, _FASTAI, _repeats(7), _THREADS, _CSV, FORCE)
+def start(**options: Any) -> None:
+    """Measure whole processes: Python, the import, --version, one poster, one poster in fastai."""
+    _check(options)
+    with needs_extra("bench"):
+        from .start import run_start
+    run_start(**options)
+
+
+def _numbers(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, ...]:
+    """'1000,100000' -> (1000, 100000)."""
+    parts = value.split(",")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as 1000,100000.")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+@main.command()
+@_options(_ANY_POSTERS, _COUNT, _SIZE)
+@click.option(
+    "--counts",
+    callback=_numbers,
+    metavar="N,N…",
+    default="1000,100000",
+    show_default=True,
+    help="Numbers of posters to compare, all links to the same few.",
+)
+@_MODEL_FILE
+@click.option(
+    "--stand-in",
+    is_flag=True,
+    help="Use a model that computes almost nothing, to measure the pipeline alone, in minutes.",
+)
+@_options(_DEVICES, _THREADS, _BATCH, _CSV, FORCE)
+def memory(**options: Any) -> None:
+    """Measure the peak memory of whole genre-infer processes, for few posters and for many."""
+    _check(options)
+    if options["model"] and options["stand_in"]:
+        raise click.UsageError("--stand-in replaces the model; leave out --stand-in or --model.")
+    with needs_extra("bench"):
+        from .memory import run_memory
+    run_memory(**options)

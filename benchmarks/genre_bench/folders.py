@@ -1,4 +1,4 @@
-"""Folders of posters to measure on: real ones, drawn ones, and many links to a few."""
+"""Folders of posters to measure on: real posters, drawn ones, or many links to a few."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,29 +14,38 @@ from genre_export.compared import drawn_posters
 from genre_infer.discover import Discovery
 from genre_infer.errors import GenreInferError
 
-DRAWN = 256  # different posters that are drawn, where no lower number is given
+DRAWN = 256  # different posters that are drawn at most
 SIZE = (182, 268)  # of Kaggle's posters, and of the packaged model's input
 QUALITY = 90  # of drawn JPEGs
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that holds these files and no others, in the order in which genre-infer finds
-    them. drawn: whether they were drawn for the run."""
+    """A folder of posters.
+
+    Attributes:
+        path: The folder.
+        files: All files in it, in the order in which genre-infer finds them.
+        drawn: Whether the posters were drawn for the run.
+    """
 
     path: Path
     files: tuple[Path, ...]
     drawn: bool
 
     def describe(self) -> dict[str, object]:
-        """Columns for a row of figures: number of posters, whether drawn or a folder's, their
-        median width and height in pixels, and their mean size in kB (1,000 bytes)."""
+        """Return the columns that describe the posters in a row of figures.
+
+        They are the number of posters, whether they were drawn, their median width and height in
+        pixels, and their mean size in kB (1,000 bytes).
+        """
+        some = self.files[:200]  # to open a million files would take a while
         sizes = []
-        for file in self.files[:200]:  # opening reads a header only, but a million take a while
+        for file in some:
             with Image.open(file) as picture:
                 sizes.append(picture.size)
         width, height = (int(value) for value in np.median(sizes, axis=0))
-        kilobytes = np.mean([file.stat().st_size for file in self.files[:200]]) / 1000
+        kilobytes = np.mean([file.stat().st_size for file in some]) / 1000
         return {
             "posters": len(self.files),
             "posters_from": "drawn" if self.drawn else "a folder",
@@ -49,11 +58,16 @@ class Folder:
 def poster_folder(
     posters: Path | None, count: int | None, size: tuple[int, int] | None
 ) -> Iterator[Folder]:
-    """A folder with `count` posters, there until the end of the block.
+    """Make a folder with `count` posters, which is removed after the block.
 
-    posters: its first ones are linked, from the start again where it has fewer; count None: all.
-    Without it JPEGs of `size` (width, height) are drawn, at most 256 different ones.
-    Raises GenreInferError where `posters` has none.
+    Args:
+        posters: A folder whose first posters are linked, from the start again where it has fewer
+            than `count`. None draws JPEGs, at most 256 different ones.
+        count: None is all posters of the folder, or 256 drawn ones.
+        size: Width and height of drawn posters; None is 182x268.
+
+    Raises:
+        GenreInferError: The folder has no posters.
     """
     with TemporaryDirectory(prefix="genre-bench-") as name:
         folder, drawn = Path(name) / "posters", Path(name) / "drawn"
@@ -78,7 +92,7 @@ def _draw(folder: Path, count: int, size: tuple[int, int]) -> Iterator[Path]:
 
 
 def link_all(folder: Path, files: Sequence[Path], count: int) -> Iterator[Path]:
-    """Fill a folder with `count` symbolic links, to each of the files in turn."""
+    """Fill a folder with `count` symbolic links to the files in turn; yield the links."""
     targets = [(file.resolve(), file.suffix.lower()) for file in files]
     for number in range(count):
         target, suffix = targets[number % len(targets)]

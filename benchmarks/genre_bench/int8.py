@@ -1,4 +1,4 @@
-"""Ways to quantize, side by side: what each step of the int8 export is worth."""
+"""genre-bench int8: what each step of the int8 export is worth."""
 
 import warnings
 from dataclasses import asdict, replace
@@ -18,9 +18,9 @@ from genre_infer.engines import Engine, Request, open_engine
 from genre_train.checkpoint import read_checkpoint
 from genre_train.dataset import Dataset
 
-from .compare import parity_row
-from .systems import Answers, drawn, original, there
-from .tables import finish, say
+from .parity import parity_row
+from .systems import Answers, Devices, original_answers, sample
+from .tables import print_and_write
 
 CHOSEN = Settings()
 PLAIN = replace(CHOSEN, equalisation=0, rounding=False, bias_correction=False, operators=("Conv",))
@@ -37,15 +37,7 @@ VARIANTS: dict[str, Settings] = {
     "none of the steps": PLAIN,
     "none of the steps, percentile": replace(PLAIN, method="percentile"),
 }
-COLUMNS = {
-    "variant": "variant",
-    "provider": "provider",
-    "largest": "largest",
-    "percentile_99": "99th pct",
-    "labels_agree": "labels agree",
-    "named_labels_kept": "named kept",
-    "first_genre_kept": "first kept",
-}
+"""Name -> settings of the int8 export."""
 
 
 def run_int8(
@@ -60,42 +52,54 @@ def run_int8(
     names: tuple[str, ...],
     csv_file: Path | None,
 ) -> None:
-    """Print and write how far each of these VARIANTS is from the original, on the devices named,
-    or on every one that is there. count: so many posters at random; None is all. Raises
-    GenreInferError."""
-    reference, dataset = original(checkpoint, table, posters, split)
+    """Print and write how far int8 variants of a checkpoint are from the original.
+
+    Args:
+        checkpoint: The folder to quantize.
+        table: CSV of films.
+        posters: Folder of posters.
+        split: The posters to measure on.
+        devices: See systems.Devices.
+        count: How many posters are chosen at random; None is all.
+        seed: Of the choice.
+        names: Of the variants, keys of VARIANTS.
+        csv_file: Where the rows go.
+
+    Raises:
+        GenreInferError: The checkpoint, the table or a device cannot be used.
+    """
+    reference, dataset = original_answers(checkpoint, table, posters, split)
     if count:
-        reference, dataset = _sample(reference, dataset, count, seed)
-    read = read_checkpoint(checkpoint)
-    looked_at = calibration_posters(read, posters)
-    floats: dict[Settings, Any] = {}  # several variants begin with the same
+        reference, dataset = _sampled(reference, dataset, count, seed)
+    source = read_checkpoint(checkpoint)
+    calibration = calibration_posters(source, posters)
+    floats: dict[Settings, Any] = {}  # shared by variants that differ in later steps only
     rows = []
-    missing: list[str] = []
+    opener = Devices(devices)
     for name in names:
         settings = VARIANTS[name]
         click.echo(f"{name} …", err=True)
-        # float_networks() does not look at the rest.
+        # float_networks() does not depend on these.
         key = replace(settings, method="", bias_correction=False, operators=())
-        pixels = looked_at[: settings.posters]
+        pixels = calibration[: settings.posters]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks on its own exporter
             if key not in floats:
-                floats[key] = float_networks(read, pixels, settings)
+                floats[key] = float_networks(source, pixels, settings)
             network = quantized_network(floats[key], pixels, settings)
-        model = join(preprocessing_graph(read.size), network).SerializeToString()
-        request = Request(model, (read.size[1], read.size[0]), available_cores())
-        for engine in there(devices, partial(_open, request), missing):
-            answers = _answers(engine, dataset, reference)
-            row = parity_row(answers, reference, dataset)
-            rows.append({"variant": name, "provider": engine.provider, **row, **_shown(settings)})
-    changes = {k: k.replace("macro_ap_change_", "AP ± ") for k in rows[0] if "change" in k}
+        model = join(preprocessing_graph(source.size), network).SerializeToString()
+        request = Request(model, (source.size[1], source.size[0]), available_cores())
+        for engine in opener.open_each(partial(_open, request)):
+            row = parity_row(_answers(engine, dataset, reference), reference, dataset)
+            rows.append({"variant": name, "provider": engine.provider, **row, **_columns(settings)})
     title = f"int8 against the original over {len(dataset.posters)} posters of {split}"
-    finish(title, rows, {**COLUMNS, **changes}, csv_file)
-    say(missing)
+    print_and_write("int8", title, rows, csv_file)
 
 
-def _sample(reference: Answers, dataset: Dataset, count: int, seed: int) -> tuple[Answers, Dataset]:
-    chosen = drawn(dataset, count, seed)
+def _sampled(
+    reference: Answers, dataset: Dataset, count: int, seed: int
+) -> tuple[Answers, Dataset]:
+    chosen = sample(len(dataset.posters), count, seed)
     posters = [dataset.posters[i] for i in chosen]
     return (
         replace(reference, probabilities=reference.probabilities[chosen]),
@@ -112,6 +116,6 @@ def _answers(engine: Engine, dataset: Dataset, reference: Answers) -> Answers:
     return Answers(engine.provider, "int8", probabilities.astype("float64"), reference.thresholds)
 
 
-def _shown(settings: Settings) -> dict[str, Any]:
+def _columns(settings: Settings) -> dict[str, Any]:
     values = asdict(settings) | {"operators": " ".join(settings.operators)}
     return {"calibration_posters" if k == "posters" else k: v for k, v in values.items()}

@@ -7,25 +7,13 @@ from typing import Any
 
 from genre_infer import Classifier, GenreInferError
 
-from .contenders import cores_used, model_used, open_classifiers, versions
 from .folders import poster_folder
-from .tables import finish
-from .throughput_rows import ratio
-from .timing import Seconds, timed
+from .systems import model_used, open_classifiers, versions
+from .tables import print_and_write
+from .timing import Seconds, ratio, timed
 
 PREDICT = "fastai learn.predict"
-WARM_UP = 5  # posters that are not counted, at the start of every turn
-
-TITLES = {
-    "system": "system",
-    "posters": "posters",
-    "median_ms": "median ms",
-    "p90_ms": "90th pct ms",
-    "fastest_ms": "fastest ms",
-    "slowest_ms": "slowest ms",
-    "share_of_predict": "/ learn.predict",
-    "times_faster": "x faster",
-}
+WARM_UP = 5  # posters at the start of every turn that are not counted
 
 
 def run_latency(
@@ -42,36 +30,38 @@ def run_latency(
     threads: int | None,
     csv_file: Path | None,
 ) -> None:
-    """Measure, print and write. Raises GenreInferError."""
+    """Measure, print and write: see the command's help for the arguments.
+
+    Raises:
+        GenreInferError: A model, a device or a poster cannot be used.
+    """
     with (
         open_classifiers(model, devices, checkpoint, threads=threads) as classifiers,
         poster_folder(posters, count, size) as folder,
     ):
-        one_poster: dict[str, Callable[[Path], object]] = {}
+        contenders: dict[str, Callable[[Path], object]] = {}
         columns: dict[str, dict[str, Any]] = {}
         for classifier in classifiers:
-            one_poster[classifier.provider] = partial(_classify, classifier)
-            engine = versions(classifier.device)
+            contenders[classifier.provider] = partial(_classify, classifier)
             columns[classifier.provider] = {
                 "device": classifier.device,
-                "engine": engine,
+                "engine": versions(classifier.device),
                 "model": model_used(classifier),
             }
         if fastai and checkpoint:
             from genre_train.learner import choose_device
 
-            from .baseline import Original
+            from .baseline import FastaiBaseline
 
             device = choose_device(fastai_device)
-            original = Original(checkpoint, folder.files, device, threads)
-            one_poster[PREDICT] = original.predict
+            contenders[PREDICT] = FastaiBaseline(checkpoint, folder.files, device, threads).predict
             columns[PREDICT] = {"device": device, "engine": versions("fastai"), "model": ""}
         for file in folder.files:
-            file.read_bytes()  # no figure is about a disk
-        seconds = _take_turns(one_poster, folder.files, repeats)
-        common = {**folder.describe(), "threads": cores_used(threads)}
-    rows = figures(seconds, columns, common)
-    finish("One poster, warm, from file to result", rows, TITLES, csv_file)
+            file.read_bytes()  # into the disk's cache
+        seconds = _take_turns(contenders, folder.files, repeats)
+        common = {**folder.describe(), "threads": classifiers[0].threads}
+    rows = _rows(seconds, columns, common)
+    print_and_write("latency", "One poster, warm, from file to result", rows, csv_file)
 
 
 def _classify(classifier: Classifier, file: Path) -> None:
@@ -83,8 +73,11 @@ def _classify(classifier: Classifier, file: Path) -> None:
 def _take_turns(
     contenders: dict[str, Callable[[Path], object]], files: tuple[Path, ...], repeats: int
 ) -> dict[str, Seconds]:
-    """Each turn of a contender is all posters, one after another: alternating by poster would let
-    the slow one empty the processor's caches before every run of the fast one."""
+    """Time each contender on all posters in a turn.
+
+    Contenders do not alternate by poster: the slow one would evict the fast one's data from the
+    processor's caches before every run.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, one in contenders.items():
@@ -94,26 +87,23 @@ def _take_turns(
     return {name: Seconds(tuple(runs)) for name, runs in seconds.items()}
 
 
-def figures(
+def _rows(
     seconds: dict[str, Seconds], columns: dict[str, dict[str, Any]], common: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """A row for each system: milliseconds for a poster, and the ratio of the medians to the
-    original's."""
+    """Make a row for each system: milliseconds a poster, and its median against fastai's."""
     predict = seconds[PREDICT].median if PREDICT in seconds else None
-    rows = []
-    for name, runs in seconds.items():
-        rows.append(
-            {
-                "system": name,
-                "median_ms": 1000 * runs.median,
-                "p90_ms": 1000 * runs.percentile(90),
-                "fastest_ms": 1000 * runs.fastest,
-                "slowest_ms": 1000 * runs.slowest,
-                "share_of_predict": ratio(runs.median, predict),
-                "times_faster": "" if predict is None else predict / runs.median,
-                "runs": len(runs.runs),
-                **columns[name],
-                **common,
-            }
-        )
-    return rows
+    return [
+        {
+            "system": name,
+            "median_ms": 1000 * runs.median,
+            "p90_ms": 1000 * runs.percentile(90),
+            "fastest_ms": 1000 * runs.fastest,
+            "slowest_ms": 1000 * runs.slowest,
+            "share_of_predict": ratio(runs.median, predict),
+            "times_faster": ratio(predict, runs.median),
+            "runs": len(runs.runs),
+            **columns[name],
+            **common,
+        }
+        for name, runs in seconds.items()
+    ]

@@ -1,30 +1,23 @@
 """genre-bench memory: the peak of whole genre-infer processes, for few posters and for many."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import dataclasses
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
+from onnx import helper, parser
 
+from genre_export.graph import IR_VERSION, OPSET, with_metadata
 from genre_infer import GenreInferError
+from genre_infer.metadata import INPUT, OUTPUT
+from genre_infer.model_file import load_model
 
-from .contenders import cores_used, model_used, open_classifiers, versions
 from .folders import Folder, link_all, poster_folder
 from .processes import engine_options, genre_infer, run_process
-from .stand_in import NAME, write_stand_in
-from .tables import finish
-from .throughput_rows import ratio
+from .systems import model_used, open_classifiers, versions
+from .tables import print_and_write
 
-TITLES = {
-    "system": "system",
-    "posters": "posters",
-    "peak_mb": "peak MB",
-    "growth_mb": "more than for the fewest, MB",
-    "times_fewest": "x the fewest",
-    "posters_per_s": "posters/s",
-}
+STAND_IN = "stand-in"
 
 
 def run_memory(
@@ -40,54 +33,46 @@ def run_memory(
     batch_size: int | None,
     csv_file: Path | None,
 ) -> None:
-    """Measure, print and write. Raises GenreInferError."""
-    with _model(model, stand_in) as model:
-        rows = _rows(posters, count, size, counts, model, devices, threads, batch_size)
-    if stand_in:
-        rows = [{**row, "system": f"{row['system']}, {NAME}"} for row in rows]
-    finish("Peak memory of whole processes", rows, TITLES, csv_file)
+    """Measure, print and write: see the command's help for the arguments.
+
+    Raises:
+        GenreInferError: A model or a device cannot be used, or a process fails.
+    """
+    with TemporaryDirectory(prefix="genre-bench-") as name:
+        if stand_in:
+            model = Path(name) / f"{STAND_IN}.onnx"
+            _write_stand_in(model)
+        with open_classifiers(model, devices, None, threads=threads) as classifiers:
+            providers = {one.device: one.provider for one in classifiers}
+            file, cores = model_used(classifiers[0]), classifiers[0].threads
+        rows = []
+        fewest: dict[str, float] = {}  # device -> peak in MB
+        with poster_folder(posters, count, size) as folder:
+            described = folder.describe()
+            del described["posters"]  # the number of links counts
+            for number in sorted(counts):
+                for device, provider in providers.items():
+                    click.echo(f"{number} posters on {provider} …", err=True)
+                    options = engine_options(device, model, threads, batch_size)
+                    peak, seconds = _run(folder, number, options)
+                    first = fewest.setdefault(device, peak)
+                    row = {
+                        "system": f"{provider}, {STAND_IN}" if stand_in else provider,
+                        "posters": number,
+                        "peak_mb": peak,
+                        "growth_mb": peak - first,
+                        "times_fewest": peak / first,
+                        "posters_per_s": number / seconds,
+                        "device": device,
+                        "engine": versions(device),
+                        "model": file,
+                    }
+                    rows.append({**row, **described, "threads": cores})
+    print_and_write("memory", "Peak memory of whole processes", rows, csv_file)
 
 
-@contextmanager
-def _model(model: Path | None, stand_in: bool) -> Iterator[Path | None]:
-    if not stand_in:
-        yield model
-        return
-    with TemporaryDirectory(prefix="genre-bench-") as folder:
-        path = Path(folder) / "stand-in.onnx"
-        write_stand_in(path)
-        yield path
-
-
-def _rows(
-    posters: Path | None,
-    count: int | None,
-    size: tuple[int, int] | None,
-    counts: tuple[int, ...],
-    model: Path | None,
-    devices: tuple[str, ...],
-    threads: int | None,
-    batch_size: int | None,
-) -> list[dict[str, Any]]:
-    with open_classifiers(model, devices, None, threads=threads) as classifiers:
-        there = {one.device: one.provider for one in classifiers}
-        file = model_used(classifiers[0])
-    measured = []
-    with poster_folder(posters, count, size) as folder:
-        for number in sorted(counts):
-            for device, provider in there.items():
-                options = engine_options(device, model, threads, batch_size)
-                click.echo(f"{number} posters on {provider} …", err=True)
-                peak, seconds = _run(folder, number, options)
-                measured.append((device, provider, number, peak, seconds))
-        described = folder.describe()
-    del described["posters"]  # the links count, not these
-    common = {"model": file, **described, "threads": cores_used(threads)}
-    return figures(measured, common)
-
-
-def _run(folder: Folder, number: int, options: list[str]) -> tuple[int, float]:
-    """Peak in bytes and seconds of genre-infer over a folder with `number` links to the posters."""
+def _run(folder: Folder, number: int, options: list[str]) -> tuple[float, float]:
+    """Run genre-infer over `number` links to the posters; return its peak in MB and its seconds."""
     with TemporaryDirectory(prefix="genre-bench-") as name:
         links, rows = Path(name) / "posters", Path(name) / "rows.jsonl"
         links.mkdir()
@@ -98,32 +83,33 @@ def _run(folder: Folder, number: int, options: list[str]) -> tuple[int, float]:
         with rows.open("rb") as file:
             written = sum(1 for _ in file)
     if done.peak_bytes is None:
-        raise GenreInferError("This system does not tell how much memory a process needed.")
+        raise GenreInferError("This system does not report how much memory a process needed.")
     if written != number:
-        raise GenreInferError(f"{written} rows came of {number} posters.")
-    return done.peak_bytes, done.seconds
+        raise GenreInferError(f"genre-infer wrote {written} rows for {number} posters.")
+    return done.peak_bytes / 1e6, done.seconds
 
 
-def figures(
-    measured: list[tuple[str, str, int, int, float]], common: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """A row for each run: peak in MB (1,000,000 bytes), and how much more it is than for the fewest
-    posters on the same device. measured: device, provider, posters, bytes, seconds."""
-    fewest: dict[str, float] = {}
-    rows = []
-    for device, provider, number, peak, seconds in measured:
-        first = fewest.setdefault(device, peak / 1e6)
-        rows.append(
-            {
-                "system": provider,
-                "posters": number,
-                "peak_mb": peak / 1e6,
-                "growth_mb": peak / 1e6 - first,
-                "times_fewest": ratio(peak / 1e6, first),
-                "posters_per_s": number / seconds,
-                "device": device,
-                "engine": versions(device),
-                **common,
-            }
-        )
-    return rows
+def _write_stand_in(path: Path) -> None:
+    """Write a model that computes almost nothing.
+
+    It takes the packaged model's input and gives as many probabilities, all 0.5.
+    """
+    metadata = load_model().metadata
+    genres = len(metadata.genres)
+    model = parser.parse_model(
+        f"""
+        <ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]>
+        stand_in (uint8[N, height, width, 3] {INPUT}) => (float[N, {genres}] {OUTPUT})
+        <int64[2] axes = {{1, 2}}>
+        {{
+          pixels = Cast <to = 1> ({INPUT})
+          colour = ReduceMean <keepdims = 0> (pixels, axes)
+          logits = MatMul (colour, weights)
+          {OUTPUT} = Sigmoid (logits)
+        }}
+        """
+    )
+    weights = helper.make_tensor("weights", 1, [3, genres], [0.0] * (3 * genres))
+    model.graph.initializer.append(weights)
+    own = dataclasses.replace(metadata, name=STAND_IN, precision="float32", details={})
+    path.write_bytes(with_metadata(model, own))

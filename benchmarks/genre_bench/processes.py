@@ -9,8 +9,8 @@ from pathlib import Path
 
 from genre_infer.errors import GenreInferError
 
-# Runs a command from a process that is itself small. On Linux a child counts the memory of the
-# process that it was forked from as its own peak, and ours holds PyTorch.
+# Runs a command from a process that is itself small. On Linux the peak of a child includes the
+# memory of the process that it was forked from, and ours holds PyTorch.
 _LAUNCHER = """
 import json, subprocess, sys, time
 started = time.perf_counter()
@@ -31,18 +31,23 @@ print(json.dumps([seconds, peak, done.returncode, errors[-2000:]]))
 class Process:
     """A process that has ended.
 
-    seconds: from start to end. peak_bytes: the largest resident memory of it, or of the largest of
-    its own processes; None where the system does not tell. errors: the end of its stderr.
+    Attributes:
+        seconds: From start to end.
+        peak_bytes: Its largest resident memory, or that of the largest process it started. None
+            where the system does not report it.
     """
 
     seconds: float
     peak_bytes: int | None
-    errors: str
 
 
 def run_process(command: Sequence[str | Path]) -> Process:
-    """Run a command to its end; its stdout is thrown away. Raises GenreInferError with its last
-    words where it ends with another status than 0."""
+    """Run a command to its end. Its stdout is thrown away.
+
+    Raises:
+        GenreInferError: It did not start, or ended with another status than 0; the sentence has
+            the last line of its stderr.
+    """
     launch = [sys.executable, "-S", "-c", _LAUNCHER, *(str(part) for part in command)]
     done = subprocess.run(launch, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -51,11 +56,11 @@ def run_process(command: Sequence[str | Path]) -> Process:
     if status:
         words = " ".join(Path(str(part)).name for part in command[:4])
         raise GenreInferError(f"{words} … ended with status {status}: {_last_line(errors)}")
-    return Process(seconds, peak, errors)
+    return Process(seconds, peak)
 
 
 def genre_infer() -> list[str]:
-    """The installed command beside this Python, as users start it; without one, the module."""
+    """Return the installed command beside this Python, or else the module."""
     for name in ("genre-infer", "genre-infer.exe"):
         script = Path(sys.executable).with_name(name)
         if script.is_file():
@@ -66,7 +71,7 @@ def genre_infer() -> list[str]:
 def engine_options(
     device: str, model: Path | None, threads: int | None, batch_size: int | None = None
 ) -> list[str]:
-    """Arguments of genre-infer that choose engine and model as a Classifier was opened."""
+    """Return the options of genre-infer for these arguments of Classifier."""
     options = ["--device", device]
     options += ["--model", str(model)] if model else []
     options += ["--threads", str(threads)] if threads else []
@@ -75,4 +80,4 @@ def engine_options(
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no word of why"])[-1]
+    return (text.strip().splitlines() or ["it gave no reason"])[-1]

@@ -1,5 +1,4 @@
-"""The resize inside the graph: how near it comes to Pillow's on each engine, and what it costs a
-poster that needs none."""
+"""genre-bench resize: the graph's resize against Pillow's, and what it costs."""
 
 from functools import partial
 from pathlib import Path
@@ -18,26 +17,13 @@ from genre_infer.metadata import INPUT, OUTPUT
 from genre_infer.model_file import load_model
 from genre_infer.posters import Pixels, squish
 
-from .contenders import versions
-from .systems import there
-from .tables import finish, say
+from .systems import Devices, versions
+from .tables import print_and_write
 from .timing import alternate, timed
 
 FACTORS = (0.5, 0.7, 1.0, 1.01, 1.5, 2.0, 3.3, 8.0, 11.0)
 SHAPES = ((1, 1), (77, 1000), (1000, 77), (580, 333))  # height, width
 BATCH, BATCHES = 8, 40
-SIZES = {
-    "provider": "provider",
-    "size": "size",
-    "largest_levels": "largest difference, levels",
-    "share_differing": "share that differs",
-}
-COST = {
-    "provider": "provider",
-    "posters_per_s": "posters/s, whole graph",
-    "posters_per_s_without": "without the resize",
-    "cost": "cost at the input size",
-}
 
 
 def run_resize(
@@ -48,23 +34,21 @@ def run_resize(
     csv_file: Path | None,
     cost_file: Path | None,
 ) -> None:
-    """Measure, print and write the sizes to csv_file, the cost to cost_file. Raises
-    GenreInferError."""
+    """Measure and print; write the differences to csv_file and the cost to cost_file.
+
+    Raises:
+        GenreInferError: The model or a device cannot be used.
+    """
     loaded = load_model(model)
     size = (loaded.metadata.height, loaded.metadata.width)
     whole = onnx.load_from_string(loaded.data)
     sizes, costs = [], []
-    missing: list[str] = []
-    for device, levels in there(devices, partial(_opened, _levels(whole), size), missing):
-        sizes += _differences(levels, device, size)
-        costs.append(_cost(whole, device, size, repeats))
-    say(missing)
-    finish("The graph's resize against Pillow's", sizes, SIZES, csv_file)
-    finish("What the resize costs where there is nothing to resize", costs, COST, cost_file)
-
-
-def _opened(model: onnx.ModelProto, size: tuple[int, int], device: str) -> tuple[str, Engine]:
-    return device, _open(model, size, device)
+    for engine in Devices(devices).open_each(partial(_open, _levels(whole), size)):
+        sizes += _differences(engine, size)
+        costs.append(_cost(whole, engine.device, size, repeats))
+    print_and_write("resize", "The graph's resize against Pillow's", sizes, csv_file)
+    title = "What the resize costs where there is nothing to resize"
+    print_and_write("resize-cost", title, costs, cost_file)
 
 
 def _open(model: onnx.ModelProto, size: tuple[int, int], device: str) -> Engine:
@@ -73,16 +57,15 @@ def _open(model: onnx.ModelProto, size: tuple[int, int], device: str) -> Engine:
 
 
 def _levels(whole: onnx.ModelProto) -> onnx.ModelProto:
-    """The file's preprocessing alone; its levels bear the output's name, as engines ask for it."""
+    """Cut out the file's preprocessing; its output gets the name that engines ask for."""
     model = Extractor(whole).extract_model([INPUT], ["levels"])
     model.graph.node.append(onnx.helper.make_node("Identity", ["levels"], [OUTPUT]))
     model.graph.output[0].name = OUTPUT
     return model
 
 
-def _differences(engine: Engine, device: str, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """A row a picture size: noise through the preprocessing against Pillow, in levels of 0 to
-    255."""
+def _differences(engine: Engine, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Compare noise of each size with Pillow, in levels of 0 to 255: a row for each size."""
     scaled = [(round(size[0] * factor), round(size[1] * factor)) for factor in FACTORS]
     rows = []
     for height, width in (*scaled, *SHAPES):
@@ -97,7 +80,7 @@ def _differences(engine: Engine, device: str, size: tuple[int, int]) -> list[dic
                 "largest_levels": float(difference.max()),
                 "share_differing": float((difference > 0).mean()),
                 "pillow": versions("pillow"),
-                "engine": versions(device),
+                "engine": versions(engine.device),
             }
         )
     return rows
@@ -110,7 +93,7 @@ def _noise(count: int, size: tuple[int, int]) -> Pixels:
 def _cost(
     whole: onnx.ModelProto, device: str, size: tuple[int, int], repeats: int
 ) -> dict[str, Any]:
-    """The whole file against the same network behind nothing but a transposition."""
+    """Compare the whole file with its network after a transposition alone: one row."""
     batch = _noise(BATCH, size)
     engines = {"whole": _open(whole, size, device), "without": _open(_bare(whole), size, device)}
     for engine in engines.values():
@@ -133,6 +116,7 @@ def _run(engine: Engine, batch: Pixels) -> None:
 
 
 def _bare(whole: onnx.ModelProto) -> onnx.ModelProto:
+    """Replace the file's preprocessing by a transposition."""
     network = Extractor(whole).extract_model(["levels"], [OUTPUT])
     height, width = (d.dim_value for d in network.graph.input[0].type.tensor_type.shape.dim[2:])
     transposed = parser.parse_model(f"""

@@ -1,73 +1,79 @@
-"""From seconds to the rows of genre-bench throughput."""
+"""The contenders of genre-bench throughput, and their rows of figures."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from genre_infer.engines import GPUS
 
-from .timing import Seconds
+from .timing import Run, Seconds, ratio
 
-# The stages that are measured.
-FOLDER, PROCESS, GET_PREDS = "folder to rows", "whole process", "get_preds"
-DECODE_ONE, DECODE_ALL = "decode, one core", "decode, all cores"
-DECODE_FULL = "full decode, all cores"
-NETWORK, FLOAT32, TORCH = "network", "network, float32", "network, PyTorch"
+RATIOS = ("get_preds", "full_decode", "float32", "torch")  # the columns times_…
 
 
-RATIOS = ("get_preds", "full_decode", "float32", "torch")  # to what; columns times_…
+class Stage(StrEnum):
+    """What is timed."""
 
-TITLES = {
-    "stage": "stage",
-    "system": "system",
-    "runs": "runs",
-    "posters_per_s": "posters/s",
-    "slowest": "slowest",
-    "fastest": "fastest",
-    "times_get_preds": "x get_preds",
-    "times_full_decode": "x full decode",
-    "times_float32": "x float32",
-    "share_of_limit": "of the limit",
-}
+    FOLDER = "folder to rows"
+    PROCESS = "whole process"
+    GET_PREDS = "get_preds"
+    DECODE_ONE = "decode, one core"
+    DECODE_ALL = "decode, all cores"
+    DECODE_FULL = "full decode, all cores"
+    NETWORK = "network"
+    FLOAT32 = "network, float32"
+    TORCH = "network, PyTorch"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What was timed: a stage of a system on a device ('' where there is none to choose), with its
-    engine's version, over this many posters a run, and the model file where there is one."""
+class Contender:
+    """A stage of a system that is timed.
 
-    stage: str
+    Attributes:
+        stage: What is timed.
+        system: The provider, or another name.
+        device: The device, or '' where there is none to choose.
+        engine: The engine's packages with their versions.
+        posters: How many posters a run takes.
+        run: Runs it once.
+        model: The model file, if any.
+    """
+
+    stage: Stage
     system: str
     device: str
     engine: str
     posters: int
+    run: Run
     model: str = ""
 
     @property
     def key(self) -> str:
-        """Unique in a run."""
+        """Unique among the contenders."""
         return f"{self.stage}: {self.system}"
 
 
-class Rates:
+class _Rates:
     """Posters a second of all contenders, from the medians of their runs."""
 
-    def __init__(self, measured: dict[str, Measured], seconds: dict[str, Seconds]) -> None:
-        self._measured = measured
-        self._rates = {key: one.posters / seconds[key].median for key, one in measured.items()}
+    def __init__(self, contenders: Sequence[Contender], seconds: Mapping[str, Seconds]) -> None:
+        self._rates = [(one, one.posters / seconds[one.key].median) for one in contenders]
 
-    def best(self, stage: str, device: str | None = None) -> float | None:
-        """The best rate of a stage; None where it was not measured."""
+    def best(self, stage: Stage, device: str | None = None) -> float | None:
+        """Return the best rate of a stage, on a device; None where it was not measured."""
         found = [
-            rate
-            for key, rate in self._rates.items()
-            if self._measured[key].stage == stage and device in (None, self._measured[key].device)
+            rate for one, rate in self._rates if one.stage == stage and device in (None, one.device)
         ]
         return max(found, default=None)
 
     def limit(self, device: str, cores: int) -> float | None:
-        """What decoding and network allow together on a device: 1 / (t_network + t_decode / cores)
-        where they share the cores; the slower of the two where the network has a GPU."""
-        network, decoding = self.best(NETWORK, device), self.best(DECODE_ONE)
+        """Return the rate that decoding and network allow together on a device.
+
+        It is 1 / (t_network + t_decode / cores) where they share the cores, and that of the slower
+        one where the network is on a GPU.
+        """
+        network, decoding = self.best(Stage.NETWORK, device), self.best(Stage.DECODE_ONE)
         if network is None or decoding is None:
             return None
         if device in GPUS:
@@ -75,39 +81,44 @@ class Rates:
         return 1 / (1 / network + 1 / decoding / cores)
 
 
-def figures(
-    measured: dict[str, Measured],
-    seconds: dict[str, Seconds],
+def throughput_rows(
+    contenders: Sequence[Contender],
+    seconds: Mapping[str, Seconds],
     cores: int,
-    common: dict[str, Any],
+    common: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """A row for each contender: posters a second (median, slowest and fastest run), and its ratios
-    to the others' medians; '' where a ratio means nothing. common: columns of all rows."""
-    rates = Rates(measured, seconds)
+    """Make a row for each contender: posters a second, and ratios to the others' medians.
+
+    Args:
+        contenders: All of a run.
+        seconds: Their seconds, by key.
+        cores: How many cores were used.
+        common: Columns that are the same in all rows.
+    """
+    rates = _Rates(contenders, seconds)
     rows = []
-    for key, one in measured.items():
-        rate = one.posters / seconds[key].median
+    for one in contenders:
+        runs = seconds[one.key]
+        rate = one.posters / runs.median
         row = {
-            "stage": one.stage,
+            "stage": one.stage.value,
             "system": one.system,
-            "runs": len(seconds[key].runs),
+            "runs": len(runs.runs),
             "posters_per_s": rate,
-            "slowest": one.posters / seconds[key].slowest,
-            "fastest": one.posters / seconds[key].fastest,
+            "slowest": one.posters / runs.slowest,
+            "fastest": one.posters / runs.fastest,
         }
         limit: float | None = None
         against: dict[str, float | None] = dict.fromkeys(RATIOS)
-        if one.stage in (FOLDER, PROCESS):
-            against |= {"get_preds": rates.best(GET_PREDS), "full_decode": rates.best(DECODE_FULL)}
+        if one.stage in (Stage.FOLDER, Stage.PROCESS):
+            against |= {
+                "get_preds": rates.best(Stage.GET_PREDS),
+                "full_decode": rates.best(Stage.DECODE_FULL),
+            }
             limit = rates.limit(one.device, cores)
-        elif one.stage in (NETWORK, FLOAT32, TORCH):
-            against |= {"float32": rates.best(FLOAT32), "torch": rates.best(TORCH)}
+        elif one.stage in (Stage.NETWORK, Stage.FLOAT32, Stage.TORCH):
+            against |= {"float32": rates.best(Stage.FLOAT32), "torch": rates.best(Stage.TORCH)}
         row |= {f"times_{name}": ratio(rate, other) for name, other in against.items()}
         row |= {"share_of_limit": ratio(rate, limit), "device": one.device, "engine": one.engine}
         rows.append({**row, "model": one.model, "posters_a_run": one.posters, **common})
     return rows
-
-
-def ratio(value: float, by: float | None) -> float | str:
-    """value / by, or '' where there is nothing to divide by."""
-    return "" if by is None else value / by

@@ -1,35 +1,37 @@
 """genre-bench draft: large posters decoded at a fraction of their size, beside exact decoding."""
 
-import csv
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from genre_bench.cli import main
 from genre_bench.draft import draft_row, enlarged
 
 
-def test_it_measures_and_writes(collection: Any, tmp_path: Path) -> None:
+def test_it_measures_and_writes(
+    model: Path,
+    collection: Any,
+    bench: Callable[..., Any],
+    read_rows: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
     target = tmp_path / "draft.csv"
-    args = ["draft", "--table", str(collection.table), "--posters", str(collection.posters)]
-    args += ["--device", "cpu", "--count", "6", "--csv", str(target)]
-    done = CliRunner().invoke(main, args)
+    args = (model, "--table", collection.table, "--posters", collection.posters)
+    done = bench("draft", *args, "--device", "cpu", "--count", 6, "--csv", target)
     assert done.exit_code in (0, 1), done.output
-    with target.open() as file:
-        row, noise = csv.DictReader(file)
-    assert row["system"] == "int8, CPUExecutionProvider, draft"
-    assert noise["system"] == "int8, CPUExecutionProvider, one level of noise"
+    row, noise = read_rows(target)
+    assert row["system"] == "float32, CPUExecutionProvider, draft"
+    assert noise["system"] == "float32, CPUExecutionProvider, one level of noise"
     for found in (row, noise):
         assert found["posters"] == "6"
         assert float(found["largest"]) > 0  # the answers did differ
     assert (row["within_bound"] == "True") == (done.exit_code == 0)
-    assert ("not keep" in done.stderr) == (done.exit_code == 1)
-    assert row["macro_ap_change"] == ""  # six posters say nothing of it, and that is said
+    assert ("miss the bound" in done.stderr) == (done.exit_code == 1)
+    assert row["macro_ap_change"] == ""  # six posters are too few, and that is reported
     assert "was not judged: no genre has 30" in done.stderr
 
 
