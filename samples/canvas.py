@@ -1,7 +1,7 @@
-"""What the sample posters are painted with: gradients, shapes, blur, noise and type.
+"""Gradients, shapes, blur, noise and type: the tools that paint the sample posters.
 
-A shape is a string: "x,y x,y ..." for a polygon or line, "x,y,rx,ry" for an oval, and "|" between
-several.
+A shape is a string: "x,y x,y ..." for a polygon or line, "x,y,rx,ry" for an oval. "|" separates
+several shapes.
 """
 
 import math
@@ -21,18 +21,23 @@ NAMES = [
     "ABEL LARKIN",
     "J. HOLM",
 ]
-Place = tuple[float, float, float, float]  # where a shape's origin goes, its scale across and down
+Place = tuple[float, float, float, float]  # x and y of a shape's origin, its scale across and down
 
 
 class Canvas:
-    """A poster in the making, with random numbers of its own."""
+    """A poster while it is painted, with its own random numbers.
+
+    Attributes:
+        rng: random numbers, seeded with the poster's name.
+        image: RGB, 1200 x 1800 pixels.
+    """
 
     def __init__(self, seed: str) -> None:
         self.rng = random.Random(seed)
         self.image = Image.new("RGB", SIZE)
 
     def gradient(self, stops: str, top: float = 0, bottom: float = HIGH) -> None:
-        """Fill from `top` to `bottom` with evenly spaced colours."""
+        """Fill from `top` to `bottom` with a gradient of evenly spaced colours."""
         colours = [ImageColor.getrgb(stop) for stop in stops.split()]
         strip = Image.new("RGB", (1, len(colours)))
         for row, colour in enumerate(colours):
@@ -50,7 +55,16 @@ class Canvas:
         line: float = 0,
         at: Place = (0, 0, 1, 1),
     ) -> None:
-        """Paint ovals, polygons or, `line` units wide, open lines."""
+        """Paint ovals, polygons or lines.
+
+        Args:
+            fill: The colour.
+            shapes: The shapes, as described at the top of this file.
+            blur: Radius of the blur, in units.
+            alpha: Opacity, 0 to 1.
+            line: Width of open lines in units; 0 paints filled shapes.
+            at: Position and scale of the shapes.
+        """
         x, y, across, down = (part * SCALE for part in at)
         blur, line = blur * down, line * down
         for shape in shapes.split("|"):
@@ -83,7 +97,7 @@ class Canvas:
         self.draw(fill, " ".join([*points, f"{WIDE + 20},{HIGH + 20}"]))
 
     def clouds(self, fill: str, alpha: float, top: float, bottom: float, cells: int = 4) -> None:
-        """Drift smoke, cloud or nebula between two heights, thickest in the middle."""
+        """Paint smoke, cloud or nebula between two heights, thickest in the middle."""
         size = (SIZE[0], round((bottom - top) * SCALE))
         mask = Image.new("L", size, 128)
         for octave in range(4):
@@ -96,7 +110,7 @@ class Canvas:
         self.image.paste(fill, (0, round(top * SCALE)), mask)
 
     def finish(self, grain: float = 0.25, vignette: float = 1.0) -> None:
-        """Lay film grain over the picture and darken its corners; the type goes on afterwards."""
+        """Add film grain and darken the corners; text is set after this."""
         noise = Image.frombytes("L", (600, 900), self.rng.randbytes(600 * 900)).resize(SIZE)
         noise = noise.point(lambda v: int(128 + (v - 128) * grain))
         self.image = ImageChops.soft_light(self.image, Image.merge("RGB", [noise] * 3))
@@ -117,7 +131,7 @@ class Canvas:
         jag: float = 0,
         glow: str = "",
     ) -> None:
-        """Set a line centred on `x` with its top at `y`, squeezed or stretched into its box."""
+        """Set a line centred on `x` with its top at `y`, stretched to `wide` x `high` units."""
         font = ImageFont.load_default(160)
         left, top, right, bottom = font.getbbox(words, stroke_width=bold)
         mask = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
@@ -126,7 +140,7 @@ class Canvas:
             matrix = (1, slant, -slant * mask.height, 0, 1, 0)
             size = (mask.width + round(mask.height * slant), mask.height)
             mask = mask.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
-        if jag:  # thin columns slip up or down: scratched letters
+        if jag:  # shift thin columns up or down: scratched letters
             torn = Image.new("L", (mask.width, mask.height + round(2 * jag)))
             for column in range(0, mask.width, 7):
                 strip = mask.crop((column, 0, column + 7, mask.height))
@@ -141,14 +155,14 @@ class Canvas:
         self.image.paste(fill, place, mask)
 
     def credits(self, fill: str, y: float = 420) -> None:
-        """Set the block of tall thin names that closes a poster."""
+        """Set the block of tall thin names at the foot of a poster."""
         for row, wide in enumerate((236, 244, 170)):
             pairs = zip(self.rng.sample(JOBS, 4), self.rng.sample(NAMES, 4), strict=True)
             words = "   ".join(f"{job} {name}" for job, name in pairs)
             self.text(fill, words, y + row * 8, 6, wide)
 
     def face(self, at: Place, skin: str, shade: str, hair: str) -> None:
-        """Paint a portrait 200 units high about its middle, lit from the left."""
+        """Paint a portrait, 200 units high around its middle, lit from the left."""
         self.draw(hair, "0,-15,84,108", 1.2, at=at)
         self.draw(shade, "-30,60 30,60 36,140 60,160 -60,160 -36,140", 2, at=at)
         self.draw(skin, "0,0,66,90|0,55,40,42", 2, at=at)

@@ -24,15 +24,15 @@ from painters import (
 from PIL import Image, ImageOps
 
 
-def clear(image: Image.Image) -> Image.Image:
-    """Take all white out into transparency, so that only laying it over white brings it back."""
+def white_to_alpha(image: Image.Image) -> Image.Image:
+    """Turn white into transparency, so that the picture is right again only over white."""
     pixels = np.asarray(image, dtype=np.float64)
     alpha = 255 - pixels.min(axis=2, keepdims=True)
     colour = 255 - (255 - pixels) * 255 / np.maximum(alpha, 1)
     return Image.fromarray(np.concatenate([colour.round(), alpha], axis=2).astype(np.uint8))
 
 
-def whole(image: Image.Image) -> Image.Image:
+def unchanged(image: Image.Image) -> Image.Image:
     """Leave a picture as it is."""
     return image
 
@@ -43,20 +43,20 @@ TURNED[0x0112] = 6  # the orientation of a picture stored on its side, as phones
 
 Painter = Callable[[Canvas], None]
 Step = Callable[[Image.Image], Image.Image]
-# File name: what paints it, its size, what is done to it last, and how it is saved.
+# File name: its painter, its size, the last step, and how it is saved.
 FILES: dict[str, tuple[Painter, tuple[int, int], Step, dict[str, Any]]] = {
-    "the-hollow-house.jpg": (horror, MIDDLE, whole, {"quality": 85}),
+    "the-hollow-house.jpg": (horror, MIDDLE, unchanged, {"quality": 85}),
     "last-water-at-dry-fork.jpg": (western, MIDDLE, lambda i: i.convert("CMYK"), {"quality": 80}),
     "bobbo-and-bee.gif": (animation, MIDDLE, lambda i: i.quantize(128), {}),
-    "ninth-orbit.avif": (scifi, MIDDLE, whole, {"quality": 70, "max_threads": 1}),
+    "ninth-orbit.avif": (scifi, MIDDLE, unchanged, {"quality": 70, "max_threads": 1}),
     "a-dame-called-midnight.jpg": (noir, SMALL, ImageOps.grayscale, {"quality": 85}),
-    "letters-from-the-pier.webp": (romance, MIDDLE, whole, {"quality": 80}),
+    "letters-from-the-pier.webp": (romance, MIDDLE, unchanged, {"quality": 80}),
     "hill-219.jpg": (war, MIDDLE, lambda i: i.rotate(90, expand=True), {"exif": TURNED}),
-    "oh-no-gerald.png": (comedy, MIDDLE, clear, {"optimize": True}),
-    "the-quiet-ice.jpg": (documentary, SMALL, whole, {"quality": 85}),
-    "tunnel-nine.JPG": (thriller, SMALL, whole, {"quality": 85}),
-    "one-more-chorus.tif": (musical, SMALL, whole, {"compression": "tiff_lzw"}),
-    "a-window-in-march.jpg": (drama, LARGE, whole, {"quality": 75}),
+    "oh-no-gerald.png": (comedy, MIDDLE, white_to_alpha, {"optimize": True}),
+    "the-quiet-ice.jpg": (documentary, SMALL, unchanged, {"quality": 85}),
+    "tunnel-nine.JPG": (thriller, SMALL, unchanged, {"quality": 85}),
+    "one-more-chorus.tif": (musical, SMALL, unchanged, {"compression": "tiff_lzw"}),
+    "a-window-in-march.jpg": (drama, LARGE, unchanged, {"quality": 75}),
 }
 
 

@@ -1,10 +1,10 @@
-"""A dozen invented films, each painted in the visual language of its genre."""
+"""Paint twelve invented films, each in the visual language of its genre."""
 
 from canvas import Canvas
 
 
 def horror(c: Canvas) -> None:
-    """Loom a skull-pale face over a lit house and dead trees."""
+    """Paint a pale skull over a lit house and dead trees."""
     c.gradient("#050203 #2a0506 #7a0f0c #1a0304 #020101")
     c.clouds("#000000", 0.9, 40, 350)
     c.draw("#d9d2c4", "150,128,62,90", 12, 0.95)
@@ -31,7 +31,7 @@ def horror(c: Canvas) -> None:
 
 
 def western(c: Canvas) -> None:
-    """Ride past the setting sun, between mesas and cactuses."""
+    """Paint a rider before the setting sun, between mesas and cactuses."""
     c.gradient("#c8501c #e27a26 #f6b04a #fbd685", bottom=290)
     c.clouds("#a8441a", 0.5, 70, 230)
     c.draw("#ffe9a8", "150,225,88,88", 14, 0.6)
@@ -58,7 +58,7 @@ def western(c: Canvas) -> None:
 
 
 def animation(c: Canvas) -> None:
-    """Wave, twice: two round, big-eyed friends on a flowery hill."""
+    """Paint two round, big-eyed friends who wave from a flowery hill."""
     c.gradient("#1b8fe8 #5cc8ff #c9f2ff #ffffff")
     for at in ((50, 130, 1, 1), (250, 160, 1.2, 1.2), (150, 190, 0.8, 0.8)):
         c.draw("#ffffff", "0,0,20,16|20,4,15,12|-20,5,14,11|8,-10,16,13", 0.6, at=at)
@@ -91,7 +91,7 @@ def animation(c: Canvas) -> None:
 
 
 def scifi(c: Canvas) -> None:
-    """Lift a ship from the bright rim of a blue planet, among stars."""
+    """Paint a ship that rises from the bright rim of a blue planet, among stars."""
     c.gradient("#01020a #04102e #0a2f66 #02060f")
     c.clouds("#1c5fae", 0.55, 0, 350)
     c.clouds("#6a2fb0", 0.4, 30, 270)
@@ -118,7 +118,7 @@ def scifi(c: Canvas) -> None:
 
 
 def noir(c: Canvas) -> None:
-    """Stand a man in a hat in the striped light of a venetian blind."""
+    """Paint a man in a hat in the striped light of a venetian blind."""
     c.gradient("#4a4a4a #8a8a8a #3a3a3a")
     c.draw("#e8e8e8", "205,150,110,130", 40)
     for y in range(20, 330, 18):
@@ -145,7 +145,7 @@ def noir(c: Canvas) -> None:
 
 
 def romance(c: Canvas) -> None:
-    """Bring two profiles close before a pink sunset at sea."""
+    """Paint two profiles close together before a pink sunset at sea."""
     c.gradient("#6a3a7a #d8688a #ff9a86 #ffd2a0", bottom=300)
     c.clouds("#ffc0b0", 0.6, 10, 240, 3)
     c.draw("#fff2c8", "150,262,70,70", 20, 0.8)
@@ -170,7 +170,7 @@ def romance(c: Canvas) -> None:
 
 
 def war(c: Canvas) -> None:
-    """Send soldiers along a ridge through olive smoke and fire."""
+    """Paint soldiers on a ridge in olive smoke and fire."""
     c.gradient("#2c2e20 #6f6c48 #c9a662 #d88a3c #3a3320")
     c.clouds("#1c1c14", 0.9, 0, 240, 3)
     c.clouds("#26241a", 1, 110, 350)
@@ -198,7 +198,7 @@ def war(c: Canvas) -> None:
 
 
 def comedy(c: Canvas) -> None:
-    """Startle a man with a duck, on white, under a fat red title."""
+    """Paint a man startled by a duck, on white, under a fat red title."""
     c.gradient("#ffffff #ffffff")
     c.draw("#2a6fd0", "58,452 64,378 112,350 188,350 236,378 242,452", 0.6)
     c.face((150, 252, 0.92, 0.92), "#f0b890", "#cf8a62", "#6a3a1a")
@@ -226,7 +226,7 @@ def comedy(c: Canvas) -> None:
 
 
 def documentary(c: Canvas) -> None:
-    """Leave one bear on broken sea ice under a great pale sky."""
+    """Paint a single bear on broken sea ice under a wide pale sky."""
     c.gradient("#8fb2c8 #b9d0dc #e6e4dc #f2ddc4", bottom=260)
     c.clouds("#ffffff", 0.6, 40, 250, 3)
     c.ridge("#9fb4c2", 238, 22, 8)
@@ -250,7 +250,7 @@ def documentary(c: Canvas) -> None:
 
 
 def thriller(c: Canvas) -> None:
-    """Leave someone alone at the cold end of a tunnel."""
+    """Paint someone alone at the cold end of a tunnel."""
     c.gradient("#020508 #061420 #02060a")
     for i in range(16):
         r, shade = 210 * 0.84**i, 8 + i * 7
@@ -274,7 +274,7 @@ def thriller(c: Canvas) -> None:
 
 
 def musical(c: Canvas) -> None:
-    """Put a singer to an old microphone in the beams of a stage."""
+    """Paint a singer at an old microphone in the lights of a stage."""
     c.gradient("#14041e #4a0f5a #a01f6a #30082e")
     gold, pink, blue = "#ffd34a", "#ff5aa0", "#5ad0ff"
     for lamp, foot, beam in ((30, 120, gold), (110, 60, pink), (190, 240, blue), (270, 180, gold)):
@@ -305,7 +305,7 @@ def musical(c: Canvas) -> None:
 
 
 def drama(c: Canvas) -> None:
-    """Look in at a woman through a window in the rain."""
+    """Paint a woman behind a window in the rain."""
     c.gradient("#8b969a #6f7a7c #4c5658 #2c3436")
     c.clouds("#c8d0d0", 0.5, -40, 330, 3)
     c.draw("#2b211e", "82,220,22,92|226,220,24,92|154,190,84,80", 2)

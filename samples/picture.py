@@ -1,6 +1,6 @@
-"""Draws docs/output.png: the sample posters with the genres that the packaged model names.
+"""Draw docs/output.png: the sample posters with the genres that the packaged model names.
 
-python samples/picture.py [OUTPUT.png]
+Run it with: python samples/picture.py [OUTPUT.png]
 """
 
 import sys
@@ -17,7 +17,7 @@ CELL = (POSTER[0] + 2 * MARGIN, POSTER[1] + 3 * MARGIN + 16 * LINES)
 
 
 def draw_cell(sheet: Image.Image, corner: tuple[int, int], path: Path, result: Result) -> None:
-    """One poster with its genres and their probabilities below."""
+    """Draw one poster with its genres and their probabilities below."""
     x, y = corner[0] + MARGIN, corner[1] + MARGIN
     poster = load_poster(path).resize(POSTER, Image.Resampling.LANCZOS)
     sheet.paste(poster, (x, y))
