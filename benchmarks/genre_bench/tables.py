@@ -8,9 +8,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from tabulate import tabulate
 
-from genre_train.predictions import write_csv
+from genre_train.files import write_csv
 from genre_train.provenance import commit, processor, today
 
 Rows = Sequence[Mapping[str, Any]]
@@ -167,20 +166,6 @@ def cell(value: Any, digits: int) -> str:
     if abs(number) < 10 ** (1 - digits):
         return f"{number:.{digits - 2}g}"
     return f"{number:.{digits - (abs(number) >= 10) * 2 - (abs(number) >= 100)}f}"
-
-
-def markdown(rows: Rows, columns: Mapping[str, str]) -> str:
-    """Return rows as a Markdown table, without a line break at its end.
-
-    Args:
-        rows: The rows, by key. Cells are texts, shown as they are.
-        columns: Key -> heading.
-    """
-    # To be replaced by: from genre_train.markdown import table
-    cells = [[row[key] for key in columns] for row in rows]
-    left = ["left"] * len(columns)
-    headings = list(columns.values())
-    return tabulate(cells, headings, tablefmt="pipe", colalign=left, disable_numparse=True)
 
 
 def print_and_write(table: str, title: str, rows: Rows, csv_file: Path | None) -> None:
