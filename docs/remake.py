@@ -18,6 +18,7 @@ import click
 import seed_log
 
 from genre_bench import tables
+from genre_train.markdown import table as markdown
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -147,7 +148,7 @@ def _table(
     shown = [{key: tables.cell(row[key], digits=3) for key in columns} for row in rows]
     origin = {(row["processor"], row["date"], row["commit"]) for row in sources}
     notes = [f"`{command}`, {p}, {d}, commit {c}." for p, d, c in sorted(origin)]
-    return tables.markdown(shown, columns) + "\n\n" + "\n".join(notes) + "\n"
+    return markdown(shown, columns) + "\n\n" + "\n".join(notes) + "\n"
 
 
 def _read(path: Path) -> list[dict[str, str]]:

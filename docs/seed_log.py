@@ -4,7 +4,7 @@ import csv
 import re
 from pathlib import Path
 
-from genre_bench.tables import markdown
+from genre_train.markdown import table as markdown
 
 RESULTS = Path(__file__).parent / "results"
 
