@@ -4,12 +4,12 @@ import onnxruntime
 import pytest
 
 from genre_infer import engines
-from genre_infer.engines import onnx_runtime
+from genre_infer.engines import onnxruntime as engine
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     """Make it look as if of the engines just these were installed."""
-    for module in (engines, onnx_runtime):
+    for module in (engines, engine):
         monkeypatch.setattr(module, "installed", lambda name: name in packages)
 
 

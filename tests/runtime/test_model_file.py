@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import run
+from command import invoke
 from write_onnx import model_bytes
 
 from genre_infer import Classifier, ModelError, model_file
@@ -37,7 +37,7 @@ def test_the_hash_that_was_given_counts(model: Path) -> None:
     assert load_model(model, SHA256).data == DATA
     assert load_model(model, SHA256.upper()).sha256 == SHA256
     said = refusal(model, OTHER)
-    assert all(part in said for part in (str(model), SHA256, OTHER, "Fetch it anew"))
+    assert all(part in said for part in (str(model), SHA256, OTHER, "Fetch it again"))
     assert OTHER in refusal(None, OTHER)
     with pytest.raises(ValueError, match="64 hexadecimal"):
         Classifier(model, sha256="abc")
@@ -68,7 +68,7 @@ def test_other_forms_of_the_line_are_read(model: Path, line: str) -> None:
 def test_a_sidecar_that_is_none_is_refused(model: Path, line: str) -> None:
     sidecar(model).write_text(line, "latin-1", newline="")
     assert "not one line as sha256sum writes it" in refusal(model)
-    assert "not one line" in refusal(model, SHA256)  # one that is right does not mend another
+    assert "not one line" in refusal(model, SHA256)  # a right one does not make up for it
 
 
 def test_a_sidecar_that_cannot_be_read_is_refused(model: Path) -> None:
@@ -77,12 +77,13 @@ def test_a_sidecar_that_cannot_be_read_is_refused(model: Path) -> None:
 
 
 def test_the_commands_check_too(model: Path, folder: Path) -> None:
-    assert run("info", model, "--sha256", SHA256).returncode == 0
+    assert invoke("info", model, "--sha256", SHA256).returncode == 0
     for args in (["info", model], [folder, "--model", model]):
-        done = run(*args, "--sha256", OTHER)
+        done = invoke(*args, "--sha256", OTHER)
         assert (done.returncode, done.stdout) == (3, b"")
         assert OTHER.encode() in done.stderr
-        assert run(*args, "--sha256", "abc").returncode == 2
+        assert done.stderr.endswith(b"give the hash of this file (--sha256).\n")
+        assert invoke(*args, "--sha256", "abc").returncode == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

@@ -7,19 +7,28 @@ import numpy as np
 from ..errors import DeviceError, ModelError
 from ..metadata import INPUT, OUTPUT
 from ..posters import Pixels
-from .base import Engine, Probabilities, Request, first_line, installed, parts_of, whole
+from .base import Engine, Probabilities, Request, first_line, installed, joined, parts_of
 
 _BATCH_SIZE = 8  # larger ones gain nothing on a processor and need more memory
 
 _REINSTALL = (
-    "Mend it with: pip uninstall -y onnxruntime onnxruntime-gpu && "
+    "Fix it with: pip uninstall -y onnxruntime onnxruntime-gpu && "
     'pip install "genre-infer[cpu]"  (or [gpu])'
 )
 
 
 class OnnxRuntime:
-    """A session of onnxruntime. padded: batches of this size (height, width), and of as many
-    posters as padded_from or more, are run as batches of batch_size alone, the last one padded."""
+    """A session of onnxruntime.
+
+    Args:
+        device: See Engine.
+        session: onnxruntime's InferenceSession.
+        batch_size: See Engine.
+        lanes: See Engine.
+        padded: Height and width of the batches that are run as batches of batch_size alone, the
+            last one padded.
+        padded_from: Smaller batches of this size are run as they are.
+    """
 
     def __init__(
         self,
@@ -36,32 +45,31 @@ class OnnxRuntime:
         self._session, self._padded, self._padded_from = session, padded, padded_from
 
     def run(self, batch: Pixels) -> Probabilities:
-        """See Engine."""
+        """See Engine. Raises DeviceError."""
         usual = batch.shape[1:3] == self._padded and len(batch) >= self._padded_from
         parts = parts_of(batch, self.batch_size if usual else len(batch))
-        return whole([self._run(part) for part in parts], len(batch))
+        return joined([self._run(part) for part in parts], len(batch))
 
     def _run(self, batch: Pixels) -> Probabilities:
         batch = np.ascontiguousarray(batch)
         try:
             probabilities: Probabilities = self._session.run([OUTPUT], {INPUT: batch})[0]
-        except Exception as error:  # onnxruntime raises classes of its own for each fault
+        except Exception as error:  # onnxruntime raises classes of its own
             cause = first_line(error)
-            raise DeviceError(
-                f"onnxruntime cannot run the model on {self.device}: {cause}"
-            ) from None
+            message = f"onnxruntime cannot run the model on {self.device}: {cause}"
+            raise DeviceError(message) from None
         return probabilities
 
 
 def open_cpu(request: Request) -> Engine:
-    """onnxruntime's own kernels for the processor. Raises DeviceError, ModelError."""
+    """Open onnxruntime's own kernels for the processor. Raises DeviceError, ModelError."""
     ort = import_onnxruntime("cpu")
-    session = open_session(ort, request, ["CPUExecutionProvider"])
+    session = open_session(ort, request, ["CPUExecutionProvider"], new_options(ort, request))
     return OnnxRuntime("cpu", session, batch_size=request.batch_size or _BATCH_SIZE, lanes=1)
 
 
 def refuse_doubled_runtime() -> None:
-    """Raises DeviceError where two builds of onnxruntime lie over each other."""
+    """Raise DeviceError where two builds of onnxruntime are installed over each other."""
     if installed("onnxruntime") and installed("onnxruntime-gpu"):
         raise DeviceError(
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files. "
@@ -70,45 +78,39 @@ def refuse_doubled_runtime() -> None:
 
 
 def import_onnxruntime(device: str) -> Any:
-    """The module onnxruntime, its telemetry switched off. Raises DeviceError."""
+    """Import onnxruntime, and switch its telemetry off. Raises DeviceError."""
     try:
         import onnxruntime
     except ImportError as error:
-        extra = "cpu" if device == "cpu" else "gpu"
-        other = ' (or "genre-infer[openvino]" and --device openvino)' if device == "cpu" else ""
         cause = "is not installed" if error.name == "onnxruntime" else f"does not load: {error}"
-        raise DeviceError(
-            f'The engine onnxruntime {cause}; install it with: pip install "genre-infer[{extra}]"'
-            + other
-        ) from None
+        install = f"The engine onnxruntime {cause}; install it with: pip install "
+        if device == "cpu":
+            other = '"genre-infer[cpu]" (or "genre-infer[openvino]" for the device openvino)'
+            raise DeviceError(install + other) from None
+        raise DeviceError(install + '"genre-infer[gpu]"') from None
     if not hasattr(onnxruntime, "InferenceSession"):  # what removing one of two leaves behind
-        raise DeviceError(f"onnxruntime is installed in part only. {_REINSTALL}")
+        raise DeviceError(f"onnxruntime is only partly installed. {_REINSTALL}")
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 
 
-def open_session(
-    ort: Any, request: Request, providers: list[Any], *, options: Any | None = None
-) -> Any:
-    """A session on these providers; options: those of new_options(), changed. Raises ModelError."""
-    options = options or new_options(ort, request.threads)
+def open_session(ort: Any, request: Request, providers: list[Any], options: Any) -> Any:
+    """Open a session on these providers. Raises ModelError."""
     try:
-        # Without its fall-back: it would print on stdout and go on with another provider.
-        return ort.InferenceSession(
-            request.model, options, providers=providers or None, enable_fallback=0
-        )
-    except Exception as error:  # onnxruntime raises classes of its own for each fault
+        # Without its fallback, which prints on stdout and goes on with another provider.
+        return ort.InferenceSession(request.model, options, providers=providers, enable_fallback=0)
+    except Exception as error:  # onnxruntime raises classes of its own
         raise ModelError(f"onnxruntime cannot open the model: {first_line(error)}") from None
 
 
-def new_options(ort: Any, threads: int) -> Any:
-    """Session options that suit all providers."""
+def new_options(ort: Any, request: Request) -> Any:
+    """Make session options that suit all providers."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = request.threads
     options.inter_op_num_threads = 1
     # Idle threads that spin would take the cores from the decoding threads.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # By itself it guesses the format from the bytes; what was checked is their reading as ONNX.
+    # By default it guesses the format from the bytes; what was checked is their reading as ONNX.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 3  # errors; what matters is raised anyway
     return options
