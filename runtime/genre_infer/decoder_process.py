@@ -10,6 +10,7 @@ through memory that both processes share. It imports what decoding needs and no 
 when its input does.
 """
 
+import json
 import logging
 import mmap
 import os
@@ -20,22 +21,19 @@ import time
 import warnings
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from .errors import GenreInferError
 from .pipeline import Decoder
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
-from .result import Limit, Status
 
 # These lead to a process's own files, as in `genre-infer <(curl …)`.
 _OWN_FILES = ("/dev/", "/proc/")
 
 _LONGEST_START = 60.0  # seconds
-
-# Any text, file names that are not UTF-8 included.
-_CODEC, _ERRORS = "utf-8", "surrogatepass"
+_READY = "ready\n"
 
 
 class ProcessDecoder(Decoder[Source]):
@@ -81,25 +79,22 @@ class ProcessDecoder(Decoder[Source]):
         if path is None or self._process is None:
             return super().decode(item)
         try:
-            send(self._process.requests, path)
+            self._process.send(path)
         except OSError:  # it ended before this poster, which is not to blame
             self._start()
             if self._process is None:
                 return super().decode(item)
-            send(self._process.requests, path)
-        process = self._process
-        try:
-            reply = receive(process.replies)
-        except EOFError:
-            del process  # else the error's traceback would keep its memory
+            self._process.send(path)
+        answer = self._process.receive()
+        if not answer:
             message = f"The process that decoded it ended ({self._end()})."
-            raise PosterError("unreadable", message) from None
-        if not reply:
-            return process.pixels
-        status, limit, message = reply.split("\n", 2)
-        if not status:
+            raise PosterError("unreadable", message)
+        status, limit, message = answer
+        if status == "ok":
+            return self._process.pixels
+        if status is None:
             raise GenreInferError(f"Decoding {path!r} failed: {message}")
-        raise PosterError(cast(Status, status), message, cast(Limit, limit) if limit else None)
+        raise PosterError(status, message, limit)
 
     def stop(self) -> None:
         """Kill the process, whatever it is doing. Nothing is decoded afterwards."""
@@ -127,10 +122,8 @@ class ProcessDecoder(Decoder[Source]):
         if self._process is not None and not self._process.is_ready():
             cause = self._end()
         if cause:
-            message = (
-                f"A decoding process does not start ({cause}). Decode in threads: "
-                'decoders="threads".'
-            )
+            cause = f"A decoding process does not start ({cause})."
+            message = f'{cause} Decode in threads: decoders="threads".'
             if self._problems is None or self._stopped:
                 raise GenreInferError(message)
             self._problems.append(message)
@@ -150,52 +143,55 @@ class _Process:
 
         width, height = settings[:2]
         memory, handle, inherited = _shared_memory(height * width * 3)
-        apart: dict[str, Any]  # from a terminal's Ctrl-C
+        apart: dict[str, Any] = {"process_group": 0, "pass_fds": inherited}  # from Ctrl-C
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
             apart = {"creationflags": flags}
-        else:
-            apart = {"process_group": 0, "pass_fds": inherited}
         words = ["-m", f"{__package__}.decoder_process", *map(str, settings), handle]
         # It imports from the same places as this process.
         path = os.pathsep.join(place for place in sys.path if isinstance(place, str))
-        one_thread = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         try:
             self._popen = subprocess.Popen(
                 # -P: no module is taken from the current folder.
                 [sys.executable, "-P", "-X", f"utf8={sys.flags.utf8_mode}", *words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                bufsize=0,
-                env={**os.environ, "PYTHONPATH": path, **one_thread},
+                encoding="ascii",
+                errors="replace",
+                env={**os.environ, **environment},
                 **apart,
             )
         finally:
             for descriptor in inherited:
                 os.close(descriptor)
-        assert self._popen.stdin is not None
-        assert self._popen.stdout is not None
-        self._pipes = (self._popen.stdin, self._popen.stdout)
-        self.requests, self.replies = (pipe.fileno() for pipe in self._pipes)
+        self._requests: Any = self._popen.stdin
+        self._answers: Any = self._popen.stdout
         self.pixels: Pixels = np.frombuffer(memory, np.uint8).reshape(height, width, 3)
 
     def is_ready(self) -> bool:
-        """Wait for its first message, which is empty: 4 bytes of 0.
+        """Wait until it says so.
 
-        What comes before it was printed by something that Python imports at its start.
+        What comes before was printed by something that Python imports at its start.
         """
-        last = b""
         limit = threading.Timer(_LONGEST_START, self.kill)
         limit.start()
         try:
-            while last != bytes(4):
-                part = os.read(self.replies, 1 << 16)
-                if not part:
-                    return False
-                last = (last + part)[-4:]
+            while line := self._answers.readline():
+                if line == _READY:
+                    return True
         finally:
             limit.cancel()
-        return True
+        return False
+
+    def send(self, path: str) -> None:
+        """Ask for a path. Raises OSError if the process has ended."""
+        print(json.dumps(path), file=self._requests, flush=True)
+
+    def receive(self) -> Any:
+        """Return its answer, or None if the process has ended."""
+        line = self._answers.readline()
+        return json.loads(line) if line.endswith("\n") else None
 
     def kill(self) -> None:
         """Kill it from any thread; the pipes stay open for the thread that reads them."""
@@ -208,8 +204,9 @@ class _Process:
         self.kill()
         with suppress(subprocess.TimeoutExpired):  # it hangs in a read of a disk or network
             self._popen.wait(1)
-        for pipe in self._pipes:
-            pipe.close()
+        for pipe in (self._requests, self._answers):
+            with suppress(OSError):  # what was not sent
+                pipe.close()
         code = self._popen.returncode
         if code is not None and code < 0:
             with suppress(ValueError):
@@ -223,17 +220,21 @@ def _path(source: Source) -> str | None:
     return path if isinstance(path, str) and not path.startswith(_OWN_FILES) else None
 
 
-def _shared_memory(size: int) -> tuple[mmap.mmap, str, tuple[int, ...]]:
-    """Make memory that a new process can open; it lives as long as one of the two has it.
+def _shared_memory(size: int, handle: str = "") -> tuple[mmap.mmap, str, tuple[int, ...]]:
+    """Make memory that a new process can open, or open it by its handle.
+
+    It lives as long as one of the two processes has it.
 
     Returns:
         The memory, its handle, and the file descriptors that the process must inherit.
     """
     # Not multiprocessing's: it would start another process, which unlinks the memory twice.
     if sys.platform == "win32":
-        name = f"genre-infer-{os.urandom(16).hex()}"
-        return mmap.mmap(-1, size, tagname=name), name, ()
-    if sys.platform == "linux":
+        handle = handle or f"genre-infer-{os.urandom(16).hex()}"
+        return mmap.mmap(-1, size, tagname=handle), handle, ()
+    if handle:
+        descriptor = int(handle)
+    elif sys.platform == "linux":
         descriptor = os.memfd_create("genre-infer")
     else:
         from tempfile import TemporaryFile
@@ -244,55 +245,24 @@ def _shared_memory(size: int) -> tuple[mmap.mmap, str, tuple[int, ...]]:
     return mmap.mmap(descriptor, size), str(descriptor), (descriptor,)
 
 
-def _open_memory(handle: str, size: int) -> mmap.mmap:
-    """Open memory that another process has made, by its handle."""
-    if sys.platform == "win32":
-        return mmap.mmap(-1, size, tagname=handle)
-    memory = mmap.mmap(int(handle), size)
-    os.close(int(handle))
-    return memory
-
-
 def _new_decode(width: int, height: int, most_pixels: int, most_bytes: int, draft: int) -> Any:
     limits = Limits(most_pixels, most_bytes)
     return partial(poster_pixels, width=width, height=height, limits=limits, draft=bool(draft))
 
 
-def send(pipe: int, text: str) -> None:
-    """Write one message: 4 bytes of length, and the text. Raises OSError if nobody reads."""
-    message = text.encode(_CODEC, _ERRORS)
-    data = len(message).to_bytes(4, "little") + message
-    while data:
-        data = data[os.write(pipe, data) :]
-
-
-def receive(pipe: int) -> str:
-    """Read one message. Raises EOFError if the other side has ended.
-
-    The two sides take turns, so no other message can follow it yet.
-    """
-    data = b""
-    while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], "little"):
-        part = os.read(pipe, 1 << 16)
-        if not part:
-            raise EOFError
-        data += part
-    return data[4:].decode(_CODEC, _ERRORS)
-
-
 def main(words: list[str]) -> None:
-    """Answer paths until there are no more.
+    """Answer paths until there are no more, each with a line of JSON.
 
-    The answer is empty when the pixels are in the memory, otherwise three lines: the poster's
-    status (empty for a bug), the limit that it exceeded (empty for none), and a message.
+    A path is a line of JSON too. The answer is a list: the poster's status, null for a bug; the
+    limit that it exceeded, or null; a message. If the status is ok, the pixels are in the memory.
     """
-    *numbers, handle = words
-    width, height, *limits = map(int, numbers)
+    *settings, handle = words
+    width, height, *limits = map(int, settings)
     decode = _new_decode(width, height, *limits)
-    memory = _open_memory(handle, height * width * 3)
+    memory = _shared_memory(height * width * 3, handle)[0]
     pixels = np.frombuffer(memory, np.uint8).reshape(height, width, 3)
     # The two pipes move to other numbers: what a library prints must not mix with the answers.
-    requests, replies = os.dup(0), os.dup(1)
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
@@ -301,20 +271,18 @@ def main(words: list[str]) -> None:
     logging.disable()
     if sys.platform != "win32":
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    try:
-        send(replies, "")  # ready
-        while True:
-            path = receive(requests)
-            answer = ""
+    with suppress(OSError):  # the other process has ended
+        print(f"\n{_READY}", end="", file=answers, flush=True)
+        for line in requests:
+            answer: tuple[str | None, str | None, str] = ("ok", None, "")
             try:
-                pixels[:] = decode(path)
+                pixels[:] = decode(json.loads(line))
             except PosterError as error:
-                answer = f"{error.status}\n{error.limit or ''}\n{error}"
+                answer = (error.status, error.limit, str(error))
             except Exception as error:
-                answer = f"\n\n{type(error).__name__}: {error}"
-            send(replies, answer)
-    except (EOFError, OSError):
-        os._exit(0)  # the other process has ended
+                answer = (None, None, f"{type(error).__name__}: {error}")
+            print(json.dumps(answer), file=answers, flush=True)
+    os._exit(0)
 
 
 def _end_with(parent: int) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -121,93 +122,84 @@ class _Slot:
         self.fault: Exception | None = None
 
 
+@dataclass(eq=False)
 class _Pipeline:
-    def __init__(
-        self,
-        new_decoder: Callable[[], Decoder[Any]],
-        engine: "Engine",
-        size: tuple[int, int],
-        workers: int,
-        timeout: float | None,
-    ) -> None:
-        self._new_decoder, self._engine, self._size = new_decoder, engine, size
-        self._workers, self._timeout = workers, timeout
-        self._undecoded: SimpleQueue[_Slot | None] = SimpleQueue()
-        self._ready: SimpleQueue[_Batch | None] = SimpleQueue()
-        self._under_way: deque[_Batch] = deque()
-        self._spare: list[Pixels] = []
-        self._stopped = False
-        self._decoders: list[Decoder[Any]] = []
-        self._lanes: list[threading.Thread] = []
+    new_decoder: Callable[[], Decoder[Any]]
+    engine: "Engine"
+    size: tuple[int, int]
+    workers: int
+    timeout: float | None
+    undecoded: SimpleQueue[_Slot | None] = field(default_factory=SimpleQueue)
+    ready: SimpleQueue[_Batch | None] = field(default_factory=SimpleQueue)
+    under_way: deque[_Batch] = field(default_factory=deque)
+    spare: list[Pixels] = field(default_factory=list)
+    decoders: list[Decoder[Any]] = field(default_factory=list)
+    lanes: list[threading.Thread] = field(default_factory=list)
+    stopped: bool = False
 
     def start(self) -> None:
         """Start all threads. Raises GenreInferError where the system allows no more."""
         try:
-            for _ in range(self._workers):
+            for _ in range(self.workers):
                 self._start_decoding()
-            for _ in range(self._engine.lanes):
-                self._lanes.append(_start(self._compute, "genre-infer-lane"))
+            for _ in range(self.engine.lanes):
+                self.lanes.append(_start(self._compute, "genre-infer-lane"))
         except RuntimeError as error:
-            raise GenreInferError(
-                f"{self._workers} decoding threads cannot be started ({error}); ask for fewer.",
-                "threads",
-            ) from None
+            message = f"{self.workers} decoding threads cannot be started ({error})"
+            raise GenreInferError(f"{message}; ask for fewer.", "threads") from None
 
     def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, "Probabilities | Exception"]]:
-        most, count = self._engine.lanes + 2, self._engine.batch_size
+        most, count = self.engine.lanes + 2, self.engine.batch_size
         first, ended = True, False
         fault: BaseException | None = None
         while True:
-            while not ended and len(self._under_way) < most and not self._first_is_done():
+            while not ended and len(self.under_way) < most and not self._first_is_done():
                 group, fault = _take(items, count)
                 ended = fault is not None or len(group) < count
                 if group and not isinstance(fault, KeyboardInterrupt):
                     self._submit(group, alone=first and ended and len(group) == 1)
                     first = False
-            if not self._under_way:
+            if not self.under_way:
                 break
             if isinstance(fault, KeyboardInterrupt) and not self._first_is_done():
                 break  # deliver what is done, and wait for nothing
-            self._await(self._under_way[0])
-            yield from _rows_of(self._under_way.popleft())
+            self._await(self.under_way[0])
+            yield from _rows_of(self.under_way.popleft())
         if fault is not None:
             raise fault
 
     def stop(self, patience: float) -> None:
         """End all threads, and wait so many seconds for the lanes' last batches."""
-        self._stopped = True
-        self._undecoded.put(None)
-        self._ready.put(None)
-        for decoder in self._decoders:
+        self.stopped = True
+        self.undecoded.put(None)
+        self.ready.put(None)
+        for decoder in self.decoders:
             decoder.stop()
         end = time.monotonic() + patience
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.join(max(0.0, end - time.monotonic()))
 
     def _start_decoding(self) -> None:
-        decoder = self._new_decoder()
-        self._decoders.append(decoder)
+        decoder = self.new_decoder()
+        self.decoders.append(decoder)
         _start(lambda: self._decode(decoder), "genre-infer-decode")
 
     def _submit(self, group: list[Any], *, alone: bool) -> None:
         # Engines prepare again for every new shape, and a poster's row must not depend on how many
         # others came with it: a run's last batch is as large as all others, unless it is the
         # run's only poster.
-        count = 1 if alone else self._engine.batch_size
+        shape = (1 if alone else self.engine.batch_size, *self.size, 3)
         # Arrays are used again: getting fresh memory takes longer than copying the posters.
-        pixels = (
-            self._spare.pop()
-            if self._spare and not alone
-            else np.zeros((count, *self._size, 3), np.uint8)
-        )
+        new = alone or not self.spare
+        pixels = np.zeros(shape, np.uint8) if new else self.spare.pop()
         pixels[len(group) :] = 0
         batch = _Batch(group, pixels)
-        self._under_way.append(batch)
+        self.under_way.append(batch)
         for slot in batch.slots:
-            self._undecoded.put(slot)
+            self.undecoded.put(slot)
 
     def _decode(self, decoder: Decoder[Any]) -> None:
-        while (slot := self._undecoded.get()) is not None and not self._stopped:
+        while (slot := self.undecoded.get()) is not None and not self.stopped:
             outcome: Pixels | Exception
             try:
                 decoder.prepare(slot.item)
@@ -218,7 +210,7 @@ class _Pipeline:
             if not self._settle(slot, outcome):
                 break  # it took too long, and another thread has taken this one's place
         else:
-            self._undecoded.put(None)  # for the other threads
+            self.undecoded.put(None)  # for the other threads
         decoder.close()
 
     def _settle(self, slot: _Slot, outcome: "Pixels | Exception") -> bool:
@@ -228,36 +220,33 @@ class _Pipeline:
             if slot.settled:
                 return False
             slot.settled = True
-            if isinstance(outcome, Exception):
-                slot.fault = outcome
-                batch.pixels[slot.position] = 0
-            else:
-                batch.pixels[slot.position] = outcome
+            slot.fault = outcome if isinstance(outcome, Exception) else None
+            batch.pixels[slot.position] = 0 if isinstance(outcome, Exception) else outcome
             batch.left -= 1
             last = batch.left == 0
         if last:
-            self._ready.put(batch)
+            self.ready.put(batch)
         return True
 
     def _compute(self) -> None:
-        while (batch := self._ready.get()) is not None and not self._stopped:
+        while (batch := self.ready.get()) is not None and not self.stopped:
             try:
                 if any(slot.fault is None for slot in batch.slots):
-                    batch.rows = self._engine.run(batch.pixels)
+                    batch.rows = self.engine.run(batch.pixels)
             except Exception as error:
                 batch.fault = error
-            if len(batch.pixels) == self._engine.batch_size:
-                self._spare.append(batch.pixels)
+            if len(batch.pixels) == self.engine.batch_size:
+                self.spare.append(batch.pixels)
             del batch.pixels
             batch.done.set()
             del batch  # not held while this lane waits for the next
-        self._ready.put(None)
+        self.ready.put(None)
 
     def _first_is_done(self) -> bool:
-        return bool(self._under_way) and self._under_way[0].done.is_set()
+        return bool(self.under_way) and self.under_way[0].done.is_set()
 
     def _await(self, batch: _Batch) -> None:
-        timeout = self._timeout
+        timeout = self.timeout
         look = _LOOK if timeout is None else min(_LOOK, max(timeout / 4, 0.01))
         looked = time.monotonic()
         while not batch.done.wait(look):
@@ -270,7 +259,7 @@ class _Pipeline:
 
     def _give_up(self, timeout: float, now: float, stopped: float) -> None:
         """Settle those that take longer than the time limit, and replace their threads."""
-        for slot in [slot for batch in self._under_way for slot in batch.slots]:
+        for slot in [slot for batch in self.under_way for slot in batch.slots]:
             if slot.started is None or slot.settled:
                 continue
             slot.started += stopped
@@ -280,7 +269,7 @@ class _Pipeline:
             if self._settle(slot, PosterError("timeout", message, "timeout")):
                 assert slot.decoder is not None
                 slot.decoder.stop()
-                self._decoders.remove(slot.decoder)
+                self.decoders.remove(slot.decoder)
                 self._start_decoding()
 
 
