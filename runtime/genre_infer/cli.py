@@ -47,17 +47,13 @@ SHA256 = click.option(
     "--sha256",
     metavar="HEX",
     callback=_hash,
-    help="Refuse a model whose bytes have another hash. If there is a file MODEL.sha256 beside "
-    "it, that is always checked.",
+    help="Refuse a model with another hash. MODEL.sha256 beside it is always checked.",
 )
+MESSAGE = f"%(prog)s %(version)s, model {PACKAGED_NAME} {PACKAGED_VERSION}"
 
 
 @click.group(cls=CommandGroup, default="classify")
-@click.version_option(
-    __version__,
-    prog_name="genre-infer",
-    message=f"%(prog)s %(version)s, model {PACKAGED_NAME} {PACKAGED_VERSION}",
-)
+@click.version_option(__version__, prog_name="genre-infer", message=MESSAGE)
 def main() -> None:
     """Name the genres of film posters.
 
@@ -65,7 +61,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--format",
@@ -81,7 +77,6 @@ def main() -> None:
     "--device",
     type=click.Choice(["auto", "cpu", "openvino", "cuda", "tensorrt"]),
     default="auto",
-    show_default=True,
     help="auto tries CUDA, then OpenVINO, then onnxruntime's CPU, and takes the first that works. "
     "A device that you name must work.",
 )
@@ -89,15 +84,12 @@ def main() -> None:
     "--model",
     metavar="FILE|NAME",
     type=_FILE,
-    help="Use a model made by genre-export, or an installed one by its name, instead of the "
-    "packaged one.",
+    help="A model made by genre-export, or an installed one by its name. Default: the packaged "
+    "one.",
 )
 @SHA256
 @click.option(
-    "--mode",
-    default="balanced",
-    show_default=True,
-    help="Operating point: which of the model's thresholds apply.",
+    "--mode", default="balanced", help="Operating point: which of the model's thresholds apply."
 )
 @click.option(
     "--threshold", type=Finite(0, 1), help="One probability instead of each genre's own threshold."
@@ -113,42 +105,29 @@ def main() -> None:
     "--decoders",
     type=click.Choice(["auto", "threads", "processes"]),
     default="auto",
-    show_default=True,
     help="How to decode posters. auto: in processes beside a GPU if there are more than 4 threads.",
 )
 @click.option(
     "--exact",
     is_flag=True,
-    help="Decode large JPEGs in full. Default: at a fraction of their size, which is at least "
-    "twice the model's.",
+    help="Decode large JPEGs in full. Default: at a fraction of their size, but at least twice "
+    "the model's.",
 )
 @click.option(
     "--timeout",
     type=Finite(min=0, max=1_000_000, min_open=True),
     default=60.0,
-    show_default=True,
     help="Seconds for reading and decoding one poster.",
 )
 @click.option(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=64_000_000,
-    show_default=True,
-    help="Do not decode larger pictures.",
+    "--max-pixels", type=click.IntRange(1), default=64_000_000, help="Refuse larger pictures."
 )
-@click.option(
-    "--max-bytes",
-    type=click.IntRange(1),
-    default=64 * 1024 * 1024,
-    show_default=True,
-    help="Do not read larger files.",
-)
+@click.option("--max-bytes", type=click.IntRange(1), default=1 << 26, help="Refuse larger files.")
 def classify(
     paths: tuple[str, ...],
     form: str | None,
     output: Path | None,
     force: bool,
-    model: Path | None,
     max_pixels: int,
     max_bytes: int,
     **options: Any,
@@ -173,10 +152,10 @@ def classify(
     if output is None and sys.stdout is None:
         raise click.UsageError("stdout is closed; name a file for the rows with --output.")
     limits = Limits(pixels=max_pixels, bytes=max_bytes)
-    one = len(paths) == 1 and paths[0] != "-" and not os.path.isdir(paths[0])
+    single = len(paths) == 1 and paths[0] != "-" and not os.path.isdir(paths[0])
     leave_out_converters()
     with ended_by_ctrl_c():
-        opened = Classifier(model, limits=limits, expected_posters=1 if one else None, **options)
+        opened = Classifier(limits=limits, expected_posters=1 if single else None, **options)
     with opened as classifier:
         posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
         try:
@@ -268,11 +247,9 @@ def faster_model(device: str, metadata: "Metadata") -> str | None:
             return f"The float16 file is faster on a GPU, and it is installed: --model {name}"
     except ModelError as error:  # this run did not use them
         return str(error)
-    return (
-        "The float16 file would be faster on a GPU: genre-export CHECKPOINT -o MODEL.onnx "
-        "--precision float16, genre-export wheel MODEL.onnx -o DIR, pip install the wheel in DIR, "
-        f"then --model {name}"
-    )
+    export = "genre-export CHECKPOINT -o MODEL.onnx --precision float16"
+    install = "genre-export wheel MODEL.onnx -o DIR, pip install the wheel in DIR"
+    return f"The float16 file would be faster on a GPU: {export}, {install}, then --model {name}"
 
 
 def _quiet_pillow() -> None:

@@ -9,20 +9,11 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ..errors import DeviceError
-from .base import CheckedEngine, Engine, Probabilities, Request, installed
-
-__all__ = [
-    "DEVICES",
-    "ENGINES",
-    "GPUS",
-    "CheckedEngine",
-    "Engine",
-    "Kind",
-    "Probabilities",
-    "Request",
-    "leave_out_converters",
-    "open_engine",
-]
+from .base import CheckedEngine as CheckedEngine
+from .base import Engine as Engine
+from .base import Probabilities as Probabilities
+from .base import Request as Request
+from .base import installed
 
 
 @dataclass(frozen=True, slots=True)

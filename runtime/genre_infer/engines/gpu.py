@@ -26,11 +26,6 @@ _CUDA, _TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # HEURISTIC: the default measures every algorithm and takes seconds for the first batch.
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
 
-_INSTALL = {
-    "cuda": 'pip install "genre-infer[gpu]"',
-    "tensorrt": 'pip install "genre-infer[gpu]" tensorrt',
-}
-
 
 def open_cuda(request: Request) -> Engine:
     """Open onnxruntime's CUDA provider. Raises DeviceError, ModelError."""
@@ -51,68 +46,50 @@ def open_tensorrt(request: Request) -> Engine:
 def _open(
     device: str, providers: list[tuple[str, dict[str, str]]], request: Request, *, padded_from: int
 ) -> Engine:
+    """Open a session, and check that it runs a batch, and runs it on the GPU."""
     ort = import_onnxruntime(device)
-    if providers[0][0] not in ort.get_available_providers():
-        raise DeviceError(
-            f"The device {device} is not available: this onnxruntime is built without it. Fix it "
-            f"with: pip uninstall -y onnxruntime && {_INSTALL[device]}"
-        )
+    name, provider = f"The device {device}", providers[0][0]
+    install = 'pip install "genre-infer[gpu]"' + " tensorrt" * (device == "tensorrt")
+    check = f"Check the driver with nvidia-smi and the libraries with: {install}"
+    if provider not in ort.get_available_providers():
+        fix = f"Fix it with: pip uninstall -y onnxruntime && {install}"
+        raise DeviceError(f"{name} is not available: this onnxruntime is built without it. {fix}")
     batch_size = request.batch_size or _BATCH_SIZE
     try:
-        session = _open_and_probe(ort, device, providers, request, batch_size)
+        with TemporaryDirectory(ignore_cleanup_errors=True) as folder, _silenced():
+            session = _open_profiled(ort, providers, request, os.path.join(folder, "probe"))
+            # onnxruntime silently falls back to another provider where one does not start.
+            if session.get_providers()[0] != provider:
+                cause = "onnxruntime could not start it"
+                raise DeviceError(f"{name} is not available: {cause}. {check}")
+            try:  # a first batch also prepares the session for its shape
+                session.run([OUTPUT], {INPUT: np.zeros((batch_size, *request.size, 3), np.uint8)})
+            except Exception as error:  # onnxruntime raises classes of its own
+                cause = first_line(error)
+                raise DeviceError(f"{name} does not run the model: {cause}") from None
+            placed = placements(Path(session.end_profiling()))
+    except ModelError as error:  # TensorRT says so where its libraries are missing
+        raise DeviceError(f"{name} does not open the model. {check}  ({error})") from None
     except (OSError, ValueError) as error:  # no folder to write to, or its disk is full
-        raise DeviceError(
-            f"The device {device} cannot be tried: {error}; onnxruntime writes a profile into a "
-            "temporary folder, which TMPDIR names."
-        ) from None
-    return OnnxRuntime(
-        device,
-        session,
-        batch_size=batch_size,
-        lanes=_LANES,
-        padded=request.size,
-        padded_from=padded_from,
-    )
-
-
-def _open_and_probe(
-    ort: Any, device: str, providers: list[Any], request: Request, batch_size: int
-) -> Any:
-    """Open a session, and check that it runs a batch, and runs it on the GPU."""
-    check = f"Check the driver with nvidia-smi and the libraries with: {_INSTALL[device]}"
-    provider = providers[0][0]
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, _silenced():
-        if hasattr(ort, "preload_dlls"):
-            with redirect_stdout(StringIO()):  # it prints what it does not find
-                ort.preload_dlls()  # CUDA and cuDNN from pip's packages
-        options = gpu_options(ort, request)
-        options.enable_profiling = True
-        options.profile_file_prefix = os.path.join(folder, "probe")
-        try:
-            session = open_session(ort, request, [*providers, "CPUExecutionProvider"], options)
-        except ModelError as error:  # TensorRT says so where its libraries are missing
-            message = f"The device {device} does not open the model. {check}  ({error})"
-            raise DeviceError(message) from None
-        # onnxruntime silently falls back to another provider where one does not start.
-        if session.get_providers()[0] != provider:
-            raise DeviceError(
-                f"The device {device} is not available: onnxruntime could not start it. {check}"
-            )
-        try:  # a first batch also prepares the session for its shape
-            session.run([OUTPUT], {INPUT: np.zeros((batch_size, *request.size, 3), np.uint8)})
-        except Exception as error:  # onnxruntime raises classes of its own
-            cause = first_line(error)
-            raise DeviceError(f"The device {device} does not run the model: {cause}") from None
-        placed = placements(Path(session.end_profiling()))
-    stray = sum("Conv" in name and where == "CPUExecutionProvider" for name, where in placed)
+        why = "onnxruntime writes a profile into a temporary folder, which TMPDIR names"
+        raise DeviceError(f"{name} cannot be tried: {error}; {why}.") from None
+    stray = sum("Conv" in node and where == "CPUExecutionProvider" for node, where in placed)
     if stray or not any(where == provider for _, where in placed):
-        raise DeviceError(
-            f"The device {device} is available, but does not run this model: onnxruntime runs "
-            f"{stray or 'all'} of its convolutions on the processor. Use the device cpu or "
-            "openvino.",
-            "device",
-        )
-    return session
+        cause = f"onnxruntime runs {stray or 'all'} of its convolutions on the processor"
+        message = f"{name} is available, but does not run this model: {cause}."
+        raise DeviceError(f"{message} Use the device cpu or openvino.", "device")
+    sizes = {"batch_size": batch_size, "lanes": _LANES, "padded_from": padded_from}
+    return OnnxRuntime(device, session, padded=request.size, **sizes)
+
+
+def _open_profiled(ort: Any, providers: list[Any], request: Request, profile: str) -> Any:
+    if hasattr(ort, "preload_dlls"):
+        with redirect_stdout(StringIO()):  # it prints what it does not find
+            ort.preload_dlls()  # CUDA and cuDNN from pip's packages
+    options = gpu_options(ort, request)
+    options.enable_profiling = True
+    options.profile_file_prefix = profile
+    return open_session(ort, request, [*providers, "CPUExecutionProvider"], options)
 
 
 def gpu_options(ort: Any, request: Request) -> Any:

@@ -11,10 +11,8 @@ from .base import Engine, Probabilities, Request, first_line, installed, joined,
 
 _BATCH_SIZE = 8  # larger ones gain nothing on a processor and need more memory
 
-_REINSTALL = (
-    "Fix it with: pip uninstall -y onnxruntime onnxruntime-gpu && "
-    'pip install "genre-infer[cpu]"  (or [gpu])'
-)
+_UNINSTALL = "Fix it with: pip uninstall -y onnxruntime onnxruntime-gpu"
+_REINSTALL = f'{_UNINSTALL} && pip install "genre-infer[cpu]"  (or [gpu])'
 
 
 class OnnxRuntime:
@@ -55,8 +53,7 @@ class OnnxRuntime:
         try:
             probabilities: Probabilities = self._session.run([OUTPUT], {INPUT: batch})[0]
         except Exception as error:  # onnxruntime raises classes of its own
-            cause = first_line(error)
-            message = f"onnxruntime cannot run the model on {self.device}: {cause}"
+            message = f"onnxruntime cannot run the model on {self.device}: {first_line(error)}"
             raise DeviceError(message) from None
         return probabilities
 
@@ -71,10 +68,8 @@ def open_cpu(request: Request) -> Engine:
 def refuse_doubled_runtime() -> None:
     """Raise DeviceError where two builds of onnxruntime are installed over each other."""
     if installed("onnxruntime") and installed("onnxruntime-gpu"):
-        raise DeviceError(
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files. "
-            + _REINSTALL
-        )
+        both = "onnxruntime and onnxruntime-gpu are both installed"
+        raise DeviceError(f"{both} and overwrite each other's files. {_REINSTALL}")
 
 
 def import_onnxruntime(device: str) -> Any:
@@ -83,11 +78,10 @@ def import_onnxruntime(device: str) -> Any:
         import onnxruntime
     except ImportError as error:
         cause = "is not installed" if error.name == "onnxruntime" else f"does not load: {error}"
-        install = f"The engine onnxruntime {cause}; install it with: pip install "
-        if device == "cpu":
-            other = '"genre-infer[cpu]" (or "genre-infer[openvino]" for the device openvino)'
-            raise DeviceError(install + other) from None
-        raise DeviceError(install + '"genre-infer[gpu]"') from None
+        extra = '"genre-infer[cpu]" (or "genre-infer[openvino]" for the device openvino)'
+        extra = extra if device == "cpu" else '"genre-infer[gpu]"'
+        message = f"The engine onnxruntime {cause}; install it with: pip install {extra}"
+        raise DeviceError(message) from None
     if not hasattr(onnxruntime, "InferenceSession"):  # what removing one of two leaves behind
         raise DeviceError(f"onnxruntime is only partly installed. {_REINSTALL}")
     onnxruntime.disable_telemetry_events()

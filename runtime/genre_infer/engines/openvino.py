@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from .base import Engine, Probabilities, Request, first_line, joined, parts_of
 
 _BATCH_SIZE = 4  # measured: larger ones gain nothing beside decoding, and need more memory
 _MOST_LANES = 8
-
-_Shape: TypeAlias = tuple[int, ...]
 
 
 class OpenVino:
@@ -43,7 +41,7 @@ class OpenVino:
             # was checked is their reading as ONNX.
             onnx = openvino.frontend.FrontEndManager().load_by_framework("onnx")
             self._model = onnx.convert(onnx.load(BytesIO(request.model)))
-        self._compiled: dict[_Shape | None, _Compiled] = {}
+        self._compiled: dict[tuple[int, ...] | None, _Compiled] = {}
         self._lock = threading.Lock()  # one compilation at a time
         usual = (self.batch_size, *self._size, 3)
         if self.batch_size > 1:
@@ -59,14 +57,14 @@ class OpenVino:
         with _device_errors("run the model"):
             return joined(compiled.run(parts), len(batch))
 
-    def _for(self, shape: _Shape) -> "_Compiled":
+    def _for(self, shape: tuple[int, ...]) -> "_Compiled":
         key = shape if shape[1:3] == self._size else None  # one network for all other sizes
         with self._lock:
             if key not in self._compiled:
                 self._compiled[key] = self._compile(key)
             return self._compiled[key]
 
-    def _compile(self, shape: _Shape | None) -> "_Compiled":
+    def _compile(self, shape: tuple[int, ...] | None) -> "_Compiled":
         lanes = self.lanes if shape and shape[0] > 1 else 1
         config = {
             # By default OpenVINO computes in bfloat16 on processors that have it, and the graph's
@@ -140,10 +138,9 @@ def open_openvino(request: Request) -> Engine:
         import openvino
     except ImportError as error:
         cause = "is not installed" if error.name == "openvino" else f"does not load: {error}"
-        raise DeviceError(
-            f"The device openvino is not available: openvino {cause}; install it with: "
-            'pip install "genre-infer[openvino]"'
-        ) from None
+        message = f"The device openvino is not available: openvino {cause}"
+        install = 'pip install "genre-infer[openvino]"'
+        raise DeviceError(f"{message}; install it with: {install}") from None
     finally:
         if hidden:
             del sys.modules["openvino_telemetry"]
