@@ -29,17 +29,14 @@ if TYPE_CHECKING:
     from .result import Result as Result
     from .result import Status as Status
 
-_MODULES = {
-    "Classifier": "classifier",
-    "DeviceError": "errors",
-    "GenreInferError": "errors",
-    "GenreProbability": "result",
-    "Limits": "posters",
-    "Metadata": "metadata",
-    "ModelError": "errors",
-    "Result": "result",
-    "Status": "result",
+_NAMES = {
+    "classifier": ("Classifier",),
+    "errors": ("DeviceError", "GenreInferError", "ModelError"),
+    "metadata": ("Metadata",),
+    "posters": ("Limits",),
+    "result": ("GenreProbability", "Result", "Status"),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = ["ROW_FORMAT", "__version__", *_MODULES]
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
-from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -97,18 +97,24 @@ class Classifier:
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
         self._size = (self.metadata.height, self.metadata.width)
-        self._timeout, self._limits, self._draft = timeout, limits or Limits(), not exact
-        if expected_posters == 1:
-            batch_size = batch_size or 1
+        self._timeout = timeout
+        self._decoding: dict[str, Any] = {
+            "width": self.metadata.width,
+            "height": self.metadata.height,
+            "limits": limits or Limits(),
+            "draft": not exact,
+        }
+        single = expected_posters == 1
+        batch_size = batch_size or (1 if single else None)
         request = Request(loaded.data, self._size, self.threads, batch_size)
         engine, self.skipped = open_engine(request, device)
         self._opened: Engine | None = CheckedEngine(engine, len(self.genres))
         self.batch_size = engine.batch_size
         self._falls_back = decoders == "auto"
         if decoders == "auto":
-            pays = engine.device in GPUS and self.threads > _THREADS_OF_ONE_INTERPRETER
-            several = expected_posters != 1
-            decoders = "processes" if pays and several and can_start_processes else "threads"
+            many = self.threads > _THREADS_OF_ONE_INTERPRETER and not single
+            pays = engine.device in GPUS and many and can_start_processes
+            decoders = "processes" if pays else "threads"
         self.decoders = decoders
 
     @property
@@ -141,7 +147,7 @@ class Classifier:
             TypeError: The source is of another type.
         """
         try:
-            pixels = self._decode(source)
+            pixels = poster_pixels(source, **self._decoding)
         except PosterError as error:
             return self._result(source, error)
         return self._result(source, self.predict(pixels[None])[0])
@@ -183,16 +189,10 @@ class Classifier:
             TypeError: The batch is another array.
             ModelError: The model does not return probabilities.
         """
-        if (
-            batch.dtype != np.uint8
-            or batch.ndim != 4
-            or batch.shape[3] != 3
-            or 0 in batch.shape[1:]
-        ):
-            raise TypeError(
-                "a batch is uint8 [N, height, width, 3] in RGB, "
-                f"not {batch.dtype} {list(batch.shape)}"
-            )
+        shape = batch.shape
+        if batch.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:]:
+            found = f"{batch.dtype} {list(shape)}"
+            raise TypeError(f"a batch is uint8 [N, height, width, 3] in RGB, not {found}")
         if len(batch) == 0:
             return np.empty((0, len(self.genres)), np.float32)
         return self._engine.run(batch)
@@ -210,32 +210,16 @@ class Classifier:
     def __enter__(self) -> "Classifier":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _decode(self, source: Source) -> Pixels:
-        height, width = self._size
-        return poster_pixels(source, width, height, self._limits, draft=self._draft)
 
     def _new_decoder(self, problems: list[str]) -> Callable[[], Decoder[Source]]:
         if self.decoders == "threads":
-            return lambda: Decoder(self._decode)
+            return partial(Decoder, partial(poster_pixels, **self._decoding))
         from .decoder_process import ProcessDecoder  # whose imports threads do without
 
-        height, width = self._size
-        return partial(
-            ProcessDecoder,
-            width,
-            height,
-            self._limits,
-            draft=self._draft,
-            problems=problems if self._falls_back else None,
-        )
+        told = problems if self._falls_back else None
+        return partial(ProcessDecoder, **self._decoding, problems=told)
 
     def _result(self, source: Source, outcome: Probabilities | Exception) -> Result:
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else None

@@ -16,25 +16,18 @@ from .cli_common import CommandGroup, ended_by_ctrl_c, with_option
 from .model_file import PACKAGED_NAME, PACKAGED_VERSION
 
 if TYPE_CHECKING:
-    from .classifier import Classifier
+    from . import Classifier, Metadata, Result
     from .discover import Discovery
-    from .metadata import Metadata
-    from .result import Result
     from .rows import Output
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _LIMIT_OPTIONS = {"bytes": "--max-bytes", "pixels": "--max-pixels", "timeout": "--timeout"}
 
 
-class Finite(click.FloatRange):
-    """A number in a range, and not nan."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Refuse nan, which click's own comparison lets through."""
-        number: float = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
-        return number
+def _number(_context: Any, _parameter: Any, value: float | None) -> float | None:
+    if value != value:  # click's ranges let nan through
+        raise click.BadParameter("nan is not a number.")
+    return value
 
 
 def _hash(_context: Any, _parameter: Any, value: str | None) -> str | None:
@@ -92,7 +85,10 @@ def main() -> None:
     "--mode", default="balanced", help="Operating point: which of the model's thresholds apply."
 )
 @click.option(
-    "--threshold", type=Finite(0, 1), help="One probability instead of each genre's own threshold."
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    callback=_number,
+    help="One probability instead of each genre's own threshold.",
 )
 @click.option("--top", type=click.IntRange(1), help="At most this many genres per poster.")
 @click.option("--batch-size", type=click.IntRange(1, 1024), help="Default: what suits the device.")
@@ -115,7 +111,8 @@ def main() -> None:
 )
 @click.option(
     "--timeout",
-    type=Finite(min=0, max=1_000_000, min_open=True),
+    type=click.FloatRange(min=0, max=1_000_000, min_open=True),
+    callback=_number,
     default=60.0,
     help="Seconds for reading and decoding one poster.",
 )
@@ -124,13 +121,7 @@ def main() -> None:
 )
 @click.option("--max-bytes", type=click.IntRange(1), default=1 << 26, help="Refuse larger files.")
 def classify(
-    paths: tuple[str, ...],
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    max_pixels: int,
-    max_bytes: int,
-    **options: Any,
+    paths: tuple[str, ...], form: str | None, output: Path | None, force: bool, **options: Any
 ) -> None:
     """Classify posters: files, folders (searched recursively), or - for a list on stdin.
 
@@ -151,7 +142,7 @@ def classify(
         raise click.UsageError("- reads a list on stdin, which is closed.")
     if output is None and sys.stdout is None:
         raise click.UsageError("stdout is closed; name a file for the rows with --output.")
-    limits = Limits(pixels=max_pixels, bytes=max_bytes)
+    limits = Limits(pixels=options.pop("max_pixels"), bytes=options.pop("max_bytes"))
     single = len(paths) == 1 and paths[0] != "-" and not os.path.isdir(paths[0])
     leave_out_converters()
     with ended_by_ctrl_c():

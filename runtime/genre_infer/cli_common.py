@@ -68,13 +68,13 @@ def _in_one_sentence(ctx: click.Context) -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         ctx.exit(130)
-    except BrokenPipeError:  # the reader of our output has gone (head, less): nobody to tell
-        _discard_stdout()
-        ctx.exit(1)
     except OSError as error:  # for example a full disk under our output
-        _discard_stdout()
-        name = f" {error.filename}" if error.filename else ""
-        click.echo(f"Error: Reading or writing{name} failed: {error.strerror}.", err=True)
+        # What is left in stdout's buffer must not be written when Python ends.
+        with suppress(AttributeError, OSError, ValueError):  # no stdout, or one without a file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # the reader has gone (head): nobody to tell
+            name = f" {error.filename}" if error.filename else ""
+            click.echo(f"Error: Reading or writing{name} failed: {error.strerror}.", err=True)
         ctx.exit(1)
 
 
@@ -85,12 +85,6 @@ def _option(ctx: click.Context, setting: str | None) -> str | None:
     return found[0] if found else None
 
 
-def _discard_stdout() -> None:
-    """Keep Python from writing what is left in stdout's buffer when it ends."""
-    with suppress(AttributeError, OSError, ValueError):  # no stdout, or one without a file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 @contextmanager
 def ended_by_ctrl_c() -> Iterator[None]:
     """Let Ctrl-C end the process at once, without Python's own handling.
@@ -98,18 +92,17 @@ def ended_by_ctrl_c() -> Iterator[None]:
     Python would wait until a library returns to it, and TensorRT takes minutes to compile. Use it
     only where no output is being written.
     """
-    default = signal.default_int_handler  # a handler that somebody else has set stays
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not default
-    ):
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    default = signal.default_int_handler
+    # A handler that somebody else has set stays. Only the main thread may set one.
+    replace = signal.getsignal(signal.SIGINT) is default
+    replace = replace and threading.current_thread() is threading.main_thread()
+    if replace:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, default)
+        if replace:
+            signal.signal(signal.SIGINT, default)
 
 
 @contextmanager
@@ -118,7 +111,6 @@ def needs_extra(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise GenreInferError(
-            f"This command needs the package {(error.name or '').partition('.')[0]}; install it "
-            f'with: pip install "genre-infer[{extra}]"'
-        ) from None
+        missing = f"This command needs the package {(error.name or '').partition('.')[0]}"
+        install = f'pip install "genre-infer[{extra}]"'
+        raise GenreInferError(f"{missing}; install it with: {install}") from None

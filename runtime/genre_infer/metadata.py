@@ -67,22 +67,16 @@ class Metadata:
             ModelError: Something is missing or inconsistent; the message names it.
         """
         try:
-            document = json.loads(
-                text,
-                object_pairs_hook=_without_doubles,
-                parse_constant=_refuse_constant,
-                parse_float=_finite,
-            )
+            hooks: dict[str, Any] = {"parse_constant": _finite, "parse_float": _finite}
+            document = json.loads(text, object_pairs_hook=_without_doubles, **hooks)
         except (ValueError, RecursionError) as error:
             raise ModelError(f"The model's metadata is not JSON ({error}).") from None
         form = document.get("format") if isinstance(document, dict) else None
         if not isinstance(form, int) or isinstance(form, bool) or form < 1:
             raise ModelError("The model's metadata names no format.")
         if form > FORMAT:
-            raise ModelError(
-                f"The model's metadata has format {form}, newer than this runtime's "
-                f"{FORMAT}: pip install --upgrade genre-infer"
-            )
+            newer = f"The model's metadata has format {form}, newer than this runtime's {FORMAT}"
+            raise ModelError(f"{newer}: pip install --upgrade genre-infer")
         names = [f.name for f in fields(Metadata)]
         missing = [name for name in names if name not in document and name != "details"]
         if missing:
@@ -104,13 +98,10 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number in JSON")
-
-
 def _finite(number: str) -> float:
-    if math.isinf(float(number)):
-        raise ValueError(f"{number} is too large")
+    """Refuse NaN and Infinity, which are not JSON, and numbers that are too large for a float."""
+    if not math.isfinite(float(number)):
+        raise ValueError(f"{number} is not a finite number")
     return float(number)
 
 
@@ -120,12 +111,8 @@ def _is_name(value: Any) -> bool:
 
 
 def _are_genres(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) > 0
-        and all(_is_name(genre) for genre in value)
-        and len(set(value)) == len(value)
-    )
+    names = isinstance(value, list) and all(map(_is_name, value))
+    return names and 0 < len(value) == len(set(value))
 
 
 def _is_size(value: Any) -> bool:

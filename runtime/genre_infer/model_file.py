@@ -78,16 +78,13 @@ def load_model(
         raise ModelError(f"The model {name} cannot be read: {error.strerror}.{fix}") from None
     found = hashlib.sha256(data).hexdigest()
     if model is None and found != PACKAGED_SHA256:
-        raise ModelError(
-            f"The packaged model {name} is not the one that this version was released with: its "
-            f"sha256 is {found}, not {PACKAGED_SHA256}. {_REINSTALL}"
-        )
+        hashes = f"its sha256 is {found}, not {PACKAGED_SHA256}"
+        released = "the one that this version was released with"
+        raise ModelError(f"The packaged model {name} is not {released}: {hashes}. {_REINSTALL}")
     if sha256 is not None and found != sha256.lower():
-        raise ModelError(
-            f"The model {name} is not the requested one: its sha256 is {found}, not "
-            f"{sha256.lower()}. Fetch it again, or give the hash of this file.",
-            "sha256",
-        )
+        hashes = f"its sha256 is {found}, not {sha256.lower()}"
+        fix = "Fetch it again, or give the hash of this file."
+        raise ModelError(f"The model {name} is not the requested one: {hashes}. {fix}", "sha256")
     if path is not None:
         _check_sidecar(path, found)
     try:
@@ -117,20 +114,17 @@ def _check_sidecar(model: Path, found: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ModelError(
-            f"The hash of the model {model} cannot be read from {path}: {error.strerror}."
-        ) from None
+        cause = f"cannot be read from {path}: {error.strerror}"
+        raise ModelError(f"The hash of the model {model} {cause}.") from None
     rewrite = f"sha256sum {model.name} > {path.name}"
     match = _LINE.fullmatch(line)
     if not match:
         raise ModelError(f"{path} is not one line as sha256sum writes it. Rewrite it: {rewrite}")
     expected = match[1].decode().lower()
     if found != expected:
-        raise ModelError(
-            f"The model {model} was changed or is incomplete: its sha256 is {found}, but {path} "
-            f"says {expected}. Fetch or install both again; if you meant to change it, rewrite "
-            f"the hash: {rewrite}"
-        )
+        hashes = f"its sha256 is {found}, but {path} says {expected}"
+        fix = "Fetch or install both again; if you meant to change it, rewrite the hash"
+        raise ModelError(f"The model {model} was changed or is cut: {hashes}. {fix}: {rewrite}")
 
 
 def installed_name(name: str, precision: str) -> str:
@@ -158,10 +152,8 @@ def find_model(model: str | os.PathLike[str] | None) -> Path | None:
     if path.suffix or path.name != name:  # meant as a path: reading it will say what is wrong
         return path
     known = f"installed are: {', '.join(sorted(installed))}" if installed else "none is installed"
-    raise ModelError(
-        f"There is no file {name} and no installed model of that name; {known}. To install one, "
-        "make its wheel with genre-export wheel, and pip install that."
-    )
+    message = f"There is no file {name} and no installed model of that name; {known}."
+    raise ModelError(f"{message} genre-export wheel makes one that you can pip install.")
 
 
 def installed_models() -> dict[str, str]:
@@ -175,10 +167,9 @@ def installed_models() -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entry_points(group=GROUP):
         if found.setdefault(entry.name, entry.value) != entry.value:
-            raise ModelError(
-                f"Two installed packages have a model {entry.name}: {found[entry.name]} and "
-                f"{entry.value}. Remove one: pip uninstall {entry.value}"
-            )
+            both = f"{found[entry.name]} and {entry.value}"
+            fix = f"Remove one: pip uninstall {entry.value}"
+            raise ModelError(f"Two installed packages have a model {entry.name}: {both}. {fix}")
     return found
 
 
@@ -188,10 +179,9 @@ def _model_in(name: str, module: str) -> Path:
     folders = (spec.submodule_search_locations if spec else None) or ()
     files = [file for folder in folders for file in Path(folder).glob("*.onnx")]
     if len(files) != 1 or not sidecar(files[0]).exists():
-        raise ModelError(
-            f"The installed model {name} is incomplete: its package {module} must have one model "
-            "and its sha256. Reinstall its wheel with pip install --force-reinstall."
-        )
+        cause = f"its package {module} must have one model and its sha256"
+        fix = "Reinstall its wheel with pip install --force-reinstall."
+        raise ModelError(f"The installed model {name} is incomplete: {cause}. {fix}")
     return files[0]
 
 

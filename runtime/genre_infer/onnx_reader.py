@@ -78,13 +78,16 @@ def read_file(model: bytes) -> OnnxFile:
     Raises:
         ModelError: The file is not ONNX, is damaged, or was cut short.
     """
-    file = OnnxFile()
+    file, outermost = OnnxFile(), None
     try:
-        for kind, fields in _messages("model", _fields_of_model(memoryview(model))):
+        outermost = list(_fields(memoryview(model)))
+        for kind, fields in _messages("model", outermost):
             _read(kind, fields, file)
-    except _CutShortError:
-        raise ModelError("The file ends before the model does; fetch or export it again.") from None
-    except (IndexError, ValueError, RecursionError):
+    except (IndexError, ValueError, RecursionError) as error:
+        # Every ONNX file begins with its ir_version.
+        if outermost is None and isinstance(error, IndexError) and model.startswith(b"\x08"):
+            message = "The file ends before the model does; fetch or export it again."
+            raise ModelError(message) from None
         file = OnnxFile()
     if not file.inputs and not file.outputs:
         raise ModelError("The file is not an ONNX model, or it is damaged.")
@@ -107,10 +110,8 @@ def check(file: OnnxFile) -> Metadata:
         functions = ", ".join(sorted(file.functions))
         raise ModelError(f"The model defines operators of its own: {functions}.")
     if KEY not in file.metadata:
-        raise ModelError(
-            "The ONNX file has no metadata of genre-infer; it was not made by genre-export, or its "
-            "end is missing."
-        )
+        cause = "it was not made by genre-export, or its end is missing"
+        raise ModelError(f"The ONNX file has no metadata of genre-infer; {cause}.")
     metadata = Metadata.from_json(file.metadata[KEY])
     genres = len(metadata.genres)
     if file.inputs != {INPUT: (_UINT8, [None, None, None, 3])}:
@@ -119,10 +120,8 @@ def check(file: OnnxFile) -> Metadata:
     if list(file.outputs) != [OUTPUT] or kind != _FLOAT or shape[:1] != [None] or len(shape) != 2:
         raise ModelError(f"The model's output is not {OUTPUT!r}, float32 [N, {genres}].")
     if shape[1] != genres:
-        raise ModelError(
-            f"The model's metadata names {genres} genres, but its output is float32 "
-            f"[N, {shape[1] or 'any'}]; it was changed after its export."
-        )
+        output = f"its output is float32 [N, {shape[1] or 'any'}]; it was changed after its export"
+        raise ModelError(f"The model's metadata names {genres} genres, but {output}.")
     return metadata
 
 
@@ -147,7 +146,7 @@ def _read(kind: str, fields: _Fields, file: OnnxFile) -> None:
     elif kind == "tensor":  # external_data, data_location
         file.external |= any(n == 13 or (n == 14 and value != 0) for n, value in fields)
     elif kind == "graph":
-        tensors = {_text(dict(_fields(_bytes(value))), 8) for n, value in fields if n == 5}
+        tensors = {_text(dict(_fields(value)), 8) for n, value in fields if n == 5}
         _read_signatures(fields, 11, file.inputs, tensors)
         _read_signatures(fields, 12, file.outputs, set())
 
@@ -155,37 +154,28 @@ def _read(kind: str, fields: _Fields, file: OnnxFile) -> None:
 def _read_signatures(
     fields: _Fields, wanted: int, found: dict[str, _Signature], but: set[str]
 ) -> None:
-    for number, value in fields:
-        if number == wanted:
-            info = list(_fields(_bytes(value)))
-            name = _text(dict(info), 1)
-            if name in found:
-                raise ValueError("two of one name")
-            if name not in but:
-                found[name] = _signature(info)
+    for info in (list(_fields(value)) for number, value in fields if number == wanted):
+        name = _text(dict(info), 1)
+        if name in found:
+            raise ValueError("two of one name")
+        if name not in but:
+            found[name] = _signature(info)
 
 
 def _signature(info: _Fields) -> _Signature:
-    """Read the element type, 0 for what is not a plain tensor, and the dimensions."""
-    kind, shape = 0, []
-    for number, value in info:
-        for which, tensor in _fields(_bytes(value)) if number == 2 else ():
-            if which not in (1, 6):  # neither tensor_type nor denotation
-                kind = 0
-            for part, inner in _fields(_bytes(tensor)) if which == 1 else ():
-                if part == 1:  # elem_type
-                    kind = _int(inner)
-                elif part == 2:  # shape; if there are two, their dimensions are joined
-                    shape += [_dimension(_bytes(d)) for _, d in _fields(_bytes(inner))]
-    return kind, shape
+    """Read the element type and the dimensions; the type is 0 for what is not a plain tensor."""
+    types = [part for number, value in info if number == 2 for part in _fields(value)]
+    if {which for which, _ in types} - {1, 6}:  # neither tensor_type nor denotation
+        return 0, []
+    tensor = [part for which, value in types if which == 1 for part in _fields(value)]
+    shape = [dim for number, value in tensor if number == 2 for _, dim in _fields(value)]
+    return _int(dict(tensor).get(1, 0)), [_dimension(dim) for dim in shape]
 
 
-def _dimension(dimension: memoryview) -> int | None:
-    size = None
-    for number, value in _fields(dimension):
-        if number in (1, 2):  # dim_value; a named dimension (dim_param) can be anything
-            size = _int(value) if number == 1 else None
-    return size
+def _dimension(dimension: _Value) -> int | None:
+    # dim_value; a named dimension (dim_param) can be anything
+    sizes = [_int(v) if number == 1 else None for number, v in _fields(dimension) if number < 3]
+    return sizes[-1] if sizes else None
 
 
 def _messages(kind: str, fields: _Fields) -> Iterator[tuple[str, _Fields]]:
@@ -194,17 +184,14 @@ def _messages(kind: str, fields: _Fields) -> Iterator[tuple[str, _Fields]]:
     inner = _INNER.get(kind, {})
     for number, value in fields:
         if number in inner:
-            yield from _messages(inner[number], list(_fields(_bytes(value))))
+            yield from _messages(inner[number], list(_fields(value)))
 
 
 def _text(fields: dict[int, _Value], number: int) -> str:
-    return str(_bytes(fields.get(number, memoryview(b""))), "utf-8")
-
-
-def _bytes(value: _Value) -> memoryview:
+    value = fields.get(number, memoryview(b""))
     if isinstance(value, int):
-        raise ValueError("a number where a message belongs")
-    return value
+        raise ValueError("a number where a text belongs")
+    return str(value, "utf-8")
 
 
 def _int(value: _Value) -> int:
@@ -213,24 +200,15 @@ def _int(value: _Value) -> int:
     return value
 
 
-class _CutShortError(ValueError):
-    """The file begins as ONNX does, and ends within its outermost message."""
+def _fields(message: _Value) -> Iterator[tuple[int, _Value]]:
+    """Split a message into fields.
 
-
-class _FieldPastTheEndError(ValueError):
-    """A field is longer than what is left of its message."""
-
-
-def _fields_of_model(model: memoryview) -> _Fields:
-    try:
-        return list(_fields(model))
-    except (IndexError, _FieldPastTheEndError):
-        # Every ONNX file begins with its ir_version.
-        raise (_CutShortError if bytes(model[:1]) == b"\x08" else ValueError) from None
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, _Value]]:
-    """Split a message into fields. Raises ValueError or IndexError where it is not one."""
+    Raises:
+        IndexError: The message ends within a field.
+        ValueError: This is not a message.
+    """
+    if isinstance(message, int):
+        raise ValueError("a number where a message belongs")
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -247,7 +225,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, _Value]]:
             yield key >> 3, size
             continue
         if position + size > len(message):
-            raise _FieldPastTheEndError
+            raise IndexError("a field is longer than what is left of its message")
         yield key >> 3, message[position : position + size]
         position += size
 

@@ -24,6 +24,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"})
 
 _ORIENTATION = 0x0112  # the EXIF tag
+# A format's first bytes, its mark of the end, and how close to the file's end that must be.
+_END_MARKS = ((b"\xff\xd8", b"\xff\xd9", 64), (b"\x89PNG", b"IEND", 64), (b"GIF8", b";", 2))
 _TIFF_PARTS = ((273, 279), (324, 325))  # the tags of offsets and lengths: of strips, of tiles
 
 
@@ -115,7 +117,7 @@ def load_poster(
         _check_pixels(source.size, limits)
         try:
             source.load()
-            return _upright_rgb(source)
+            return _over_white(_upright(source))
         except Exception as error:  # it may not be decoded yet, and its file damaged
             raise _damaged(error) from None
     if isinstance(source, bytes | bytearray | memoryview):
@@ -128,10 +130,8 @@ def load_poster(
 
 def _from_array(pixels: Pixels, limits: Limits) -> Image.Image:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise TypeError(
-            "a poster array is uint8 [height, width, 3] in RGB, "
-            f"not {pixels.dtype} {list(pixels.shape)}"
-        )
+        found = f"{pixels.dtype} {list(pixels.shape)}"
+        raise TypeError(f"a poster array is uint8 [height, width, 3] in RGB, not {found}")
     _check_pixels((pixels.shape[1], pixels.shape[0]), limits)
     return Image.fromarray(np.ascontiguousarray(pixels))
 
@@ -195,7 +195,7 @@ def _decode(data: bytes, limits: Limits, draft: tuple[int, int] | None) -> Image
             if draft and (squished := _draft(picture, draft)):
                 return squished
             picture.load()
-            return _upright_rgb(picture)
+            return _over_white(_upright(picture))
     except PosterError:
         raise
     except Image.DecompressionBombError:
@@ -218,13 +218,9 @@ def _damaged(error: Exception) -> PosterError:
 
 def _ends_early(data: bytes) -> bool:
     """Whether a file that failed to decode lacks its end, by its format's own mark of it."""
-    tail = data[-64:]
-    if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in tail
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in tail
-    if data.startswith(b"GIF8"):
-        return b";" not in tail[-2:]
+    for start, mark, tail in _END_MARKS:
+        if data.startswith(start):
+            return mark not in data[-tail:]
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return len(data) < int.from_bytes(data[4:8], "little") + 8
     if data.startswith(b"BM"):
@@ -272,10 +268,6 @@ def _draft(picture: Image.Image, size: tuple[int, int]) -> Image.Image | None:
     return _upright(rgb.resize((width, height), Image.Resampling.BILINEAR, box=drafted[1]))
 
 
-def _upright_rgb(picture: Image.Image) -> Image.Image:
-    return _over_white(_upright(picture))
-
-
 def _upright(picture: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(picture) if _orientation(picture) != 1 else picture
@@ -300,7 +292,6 @@ def _over_white(picture: Image.Image) -> Image.Image:
     if picture.mode in ("I", "F"):
         raise ValueError("its pixels are numbers without a known range")
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
     return picture.convert("RGB")

@@ -15,13 +15,8 @@ def progress(items: Iterable[T], total: int | None, label: str) -> Generator[T, 
     from rich import progress as bars
     from rich.console import Console
 
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TaskProgressColumn(show_speed=True),
-        bars.TimeRemainingColumn(),
-    )
+    share, left = bars.TaskProgressColumn(show_speed=True), bars.TimeRemainingColumn()
+    columns = ("{task.description}", bars.BarColumn(), bars.MofNCompleteColumn(), share, left)
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         for item in items:

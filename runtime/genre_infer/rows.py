@@ -3,12 +3,14 @@
 import csv
 import json
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from .result import Result
+
+# The rows' bytes do not depend on the terminal's encoding, nor on the system's line ends.
+_ENCODING: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
 class Writer(Protocol):
@@ -96,18 +98,11 @@ class Table:
         self._console.print(row)
 
 
-_WRITERS: dict[str, Callable[[IO[str], tuple[str, ...]], Writer]] = {
-    "table": Table,
-    "jsonl": JsonLines,
-    "csv": Csv,
-}
-
-FORMATS = tuple(_WRITERS)
-
-
 def make_writer(form: str, stream: IO[str], genres: tuple[str, ...]) -> Writer:
-    """Make the writer for one of FORMATS."""
-    return _WRITERS[form](stream, genres)
+    """Make the writer for "table", "jsonl" or "csv"."""
+    writers: dict[str, Any] = {"table": Table, "jsonl": JsonLines, "csv": Csv}
+    writer: Writer = writers[form](stream, genres)
+    return writer
 
 
 def printable(text: str) -> str:
@@ -142,17 +137,11 @@ class Output:
                 if target.exists() and not force:
                     raise FileExistsError(f"{target} exists")
             try:
-                self.stream = self.partial.open(
-                    "w", 1, encoding="utf-8", errors="surrogateescape", newline=""
-                )
+                self.stream = self.partial.open("w", 1, **_ENCODING)
             except OSError as error:
                 raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
-        else:
-            with suppress(AttributeError):  # stdout may have been replaced by a plain buffer
-                # The rows' bytes do not depend on the terminal's encoding.
-                self.stream.reconfigure(  # type: ignore[union-attr]
-                    encoding="utf-8", errors="surrogateescape", newline=""
-                )
+        elif hasattr(sys.stdout, "reconfigure"):  # it may have been replaced by a plain buffer
+            sys.stdout.reconfigure(**_ENCODING)
 
     def finish(self) -> None:
         """Give the complete file its name."""
