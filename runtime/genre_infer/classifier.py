@@ -49,6 +49,21 @@ class Classifier:
         expected_posters: How many posters are expected, if known. For 1 the batch size is 1 and
             "auto" decodes in threads, which opens soonest and needs the least memory.
 
+    Attributes:
+        genres: The model's genres, in the order of predict's columns.
+        thresholds: Each genre's threshold, or None for a genre that is never named.
+        metadata: What the model says about itself.
+        sha256: The hash of the model's bytes.
+        device: The device in use: "cpu", "openvino", "cuda" or "tensorrt".
+        provider: The execution provider in use, as the engine itself names it.
+        batch_size: Posters in a batch of classify_many.
+        lanes: How many batches the engine computes at once without one waiting for another.
+        decoders: How classify_many decodes files: "threads" or "processes".
+        skipped: A sentence for each faster way that was tried and does not work here.
+        mode: As given.
+        top: As given.
+        threads: The cores in use.
+
     Raises:
         ModelError: The model cannot be used.
         DeviceError: The device is missing or does not run.
@@ -86,6 +101,7 @@ class Classifier:
         loaded = load_model(model, sha256)
         self.sha256 = loaded.sha256
         self.metadata: Metadata = loaded.metadata
+        self.genres = loaded.metadata.genres
         if mode not in self.metadata.thresholds:
             modes = ", ".join(self.metadata.thresholds)
             raise GenreInferError(f"The model has no mode {mode!r}; it has: {modes}.")
@@ -109,33 +125,14 @@ class Classifier:
         request = Request(loaded.data, self._size, self.threads, batch_size)
         engine, self.skipped = open_engine(request, device)
         self._opened: Engine | None = CheckedEngine(engine, len(self.genres))
-        self.batch_size = engine.batch_size
+        self.device, self.provider = engine.device, engine.provider
+        self.batch_size, self.lanes = engine.batch_size, engine.lanes
         self._falls_back = decoders == "auto"
         if decoders == "auto":
             many = self.threads > _THREADS_OF_ONE_INTERPRETER and not single
             pays = engine.device in GPUS and many and can_start_processes
             decoders = "processes" if pays else "threads"
         self.decoders = decoders
-
-    @property
-    def genres(self) -> tuple[str, ...]:
-        """The model's genres, in the order of predict's columns."""
-        return self.metadata.genres
-
-    @property
-    def device(self) -> str:
-        """The device in use: "cpu", "openvino", "cuda" or "tensorrt"."""
-        return self._engine.device
-
-    @property
-    def provider(self) -> str:
-        """The execution provider in use, as the engine itself names it."""
-        return self._engine.provider
-
-    @property
-    def lanes(self) -> int:
-        """How many batches the engine computes at once without one waiting for another."""
-        return self._engine.lanes
 
     def classify(self, source: Source) -> Result:
         """Classify one poster. If it cannot be used, the Result has another status than "ok".

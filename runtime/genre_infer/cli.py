@@ -20,14 +20,10 @@ if TYPE_CHECKING:
     from .discover import Discovery
     from .rows import Output
 
+_FORMAT = click.Choice(["table", "jsonl", "csv"])
+_SECONDS = click.FloatRange(0, 1_000_000, min_open=True)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _LIMIT_OPTIONS = {"bytes": "--max-bytes", "pixels": "--max-pixels", "timeout": "--timeout"}
-
-
-def _number(_context: Any, _parameter: Any, value: float | None) -> float | None:
-    if value != value:  # click's ranges let nan through
-        raise click.BadParameter("nan is not a number.")
-    return value
 
 
 def _hash(_context: Any, _parameter: Any, value: str | None) -> str | None:
@@ -57,10 +53,7 @@ def main() -> None:
 @main.command(context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "jsonl", "csv"]),
-    help="Default: table on a terminal, otherwise jsonl.",
+    "--format", "form", type=_FORMAT, help="Default: table on a terminal, otherwise jsonl."
 )
 @click.option(
     "-o", "--output", type=_FILE, help="Write rows to a file, which appears once it is complete."
@@ -85,17 +78,12 @@ def main() -> None:
     "--mode", default="balanced", help="Operating point: which of the model's thresholds apply."
 )
 @click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    callback=_number,
-    help="One probability instead of each genre's own threshold.",
+    "--threshold", type=click.FloatRange(0, 1), help="Replaces every genre's own threshold."
 )
 @click.option("--top", type=click.IntRange(1), help="At most this many genres per poster.")
 @click.option("--batch-size", type=click.IntRange(1, 1024), help="Default: what suits the device.")
 @click.option(
-    "--threads",
-    type=click.IntRange(1),
-    help="Cores to use. Default: all that CPU affinity and a container's quota allow.",
+    "--threads", type=click.IntRange(1), help="Default: all cores that affinity and quota allow."
 )
 @click.option(
     "--decoders",
@@ -104,17 +92,10 @@ def main() -> None:
     help="How to decode posters. auto: in processes beside a GPU if there are more than 4 threads.",
 )
 @click.option(
-    "--exact",
-    is_flag=True,
-    help="Decode large JPEGs in full. Default: at a fraction of their size, but at least twice "
-    "the model's.",
+    "--exact", is_flag=True, help="Decode large JPEGs in full, not at a fraction of their size."
 )
 @click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, max=1_000_000, min_open=True),
-    callback=_number,
-    default=60.0,
-    help="Seconds for reading and decoding one poster.",
+    "--timeout", type=_SECONDS, default=60.0, help="Seconds for reading and decoding one poster."
 )
 @click.option(
     "--max-pixels", type=click.IntRange(1), default=64_000_000, help="Refuse larger pictures."
@@ -128,6 +109,9 @@ def classify(
     One row per poster, in input order. Exit status: 0 all posters ok, 1 some failed or none was
     found, 2 wrong usage, 3 model or device, 130 Ctrl-C.
     """
+    import logging
+    import warnings
+
     from .classifier import Classifier
     from .discover import Discovery
     from .engines import leave_out_converters
@@ -142,6 +126,9 @@ def classify(
         raise click.UsageError("- reads a list on stdin, which is closed.")
     if output is None and sys.stdout is None:
         raise click.UsageError("stdout is closed; name a file for the rows with --output.")
+    for name in ("threshold", "timeout"):
+        if options[name] != options[name]:  # click's ranges let nan through
+            raise click.BadParameter("nan is not a number.", param_hint=f"--{name}")
     limits = Limits(pixels=options.pop("max_pixels"), bytes=options.pop("max_bytes"))
     single = len(paths) == 1 and paths[0] != "-" and not os.path.isdir(paths[0])
     leave_out_converters()
@@ -156,7 +143,9 @@ def classify(
         except OutputError as error:
             raise click.UsageError(str(error)) from None
         terminal = output is None and sys.stdout.isatty()
-        _quiet_pillow()
+        # Pillow warns of large pictures and odd EXIF; here these are rows.
+        warnings.filterwarnings("ignore", module="PIL")
+        logging.getLogger("PIL").setLevel(logging.ERROR)
         sys.exit(_run(classifier, posters, destination, form or ("table" if terminal else "jsonl")))
 
 
@@ -177,7 +166,12 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
             counts[result.status] += 1
         output.finish()
     except BaseException as error:  # also Ctrl-C: rows that are done stay written
-        _keep(output, counts.total())
+        try:
+            output.stop()
+        except KeyboardInterrupt:  # again, while the reader of our output stalls
+            _leave()
+        if output.partial:
+            click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
         if isinstance(error, KeyboardInterrupt):
             shown.close()  # gives the terminal its cursor back
             _leave()
@@ -192,15 +186,6 @@ def _naming_the_option(result: "Result") -> "Result":
     if result.limit is None:
         return result
     return replace(result, error=with_option(result.error or "", _LIMIT_OPTIONS[result.limit]))
-
-
-def _keep(output: "Output", rows: int) -> None:
-    try:
-        output.stop()
-    except KeyboardInterrupt:  # again, while the reader of our output stalls
-        _leave()
-    if output.partial:
-        click.echo(f"{rows} rows are in {output.partial}.", err=True)
 
 
 def _leave() -> None:
@@ -241,15 +226,6 @@ def faster_model(device: str, metadata: "Metadata") -> str | None:
     export = "genre-export CHECKPOINT -o MODEL.onnx --precision float16"
     install = "genre-export wheel MODEL.onnx -o DIR, pip install the wheel in DIR"
     return f"The float16 file would be faster on a GPU: {export}, {install}, then --model {name}"
-
-
-def _quiet_pillow() -> None:
-    """Silence Pillow's warnings of large pictures and odd EXIF; here these are rows."""
-    import logging
-    import warnings
-
-    warnings.filterwarnings("ignore", module="PIL")
-    logging.getLogger("PIL").setLevel(logging.ERROR)
 
 
 @main.command()

@@ -55,7 +55,6 @@ class ProcessDecoder(Decoder[Source]):
     ) -> None:
         self._settings = [width, height, limits.pixels, limits.bytes, int(draft)]
         self._problems = problems
-        self._without_process = False
         self._process: _Process | None = None
         self._stopped = False
         self._lock = threading.Lock()  # so that no process starts after stop
@@ -63,7 +62,7 @@ class ProcessDecoder(Decoder[Source]):
 
     def prepare(self, item: Source) -> None:
         """Start the process, if this source needs one. Raises GenreInferError if none starts."""
-        if self._process is None and not self._without_process and _path(item) is not None:
+        if self._process is None and not self._problems and _path(item) is not None:
             self._start()
 
     def decode(self, item: Source) -> Pixels:
@@ -87,8 +86,8 @@ class ProcessDecoder(Decoder[Source]):
             self._process.send(path)
         answer = self._process.receive()
         if not answer:
-            message = f"The process that decoded it ended ({self._end()})."
-            raise PosterError("unreadable", message)
+            cause = self._end()
+            raise PosterError("unreadable", f"The process that decoded it ended ({cause}).")
         status, limit, message = answer
         if status == "ok":
             return self._process.pixels
@@ -127,7 +126,6 @@ class ProcessDecoder(Decoder[Source]):
             if self._problems is None or self._stopped:
                 raise GenreInferError(message)
             self._problems.append(message)
-            self._without_process = True
 
     def _end(self) -> str:
         """Release the process. Returns how it ended."""

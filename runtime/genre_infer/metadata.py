@@ -72,7 +72,7 @@ class Metadata:
         except (ValueError, RecursionError) as error:
             raise ModelError(f"The model's metadata is not JSON ({error}).") from None
         form = document.get("format") if isinstance(document, dict) else None
-        if not isinstance(form, int) or isinstance(form, bool) or form < 1:
+        if type(form) is not int or form < 1:
             raise ModelError("The model's metadata names no format.")
         if form > FORMAT:
             newer = f"The model's metadata has format {form}, newer than this runtime's {FORMAT}"
@@ -116,7 +116,7 @@ def _are_genres(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000
+    return type(value) is int and 1 <= value <= 10_000
 
 
 def _is_sha256(value: Any) -> bool:
@@ -128,10 +128,13 @@ def _are_texts(value: Any) -> bool:
 
 
 def _is_shallow(value: Any, levels: int = _DEEPEST) -> bool:
-    if not isinstance(value, dict | list):
-        return True
     inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
+    flat = not isinstance(value, dict | list)
+    return flat or (levels > 0 and all(_is_shallow(one, levels - 1) for one in inner))
+
+
+def _are_details(value: Any) -> bool:
+    return isinstance(value, dict) and _is_shallow(value)
 
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -144,10 +147,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoint_sha256": (_is_sha256, "is not 64 hexadecimal digits"),
     "licences": (_are_texts, "does not map names to texts"),
     "created_with": (_are_texts, "does not map names to texts"),
-    "details": (
-        lambda value: isinstance(value, dict) and _is_shallow(value),
-        f"is not a mapping, or is nested over {_DEEPEST} levels deep",
-    ),
+    "details": (_are_details, f"is not a mapping, or is nested over {_DEEPEST} levels deep"),
 }
 
 
@@ -160,6 +160,5 @@ def _check_thresholds(thresholds: Any, genres: list[str]) -> None:
         if not isinstance(row, dict) or set(row) != set(genres):
             raise ModelError(f"The thresholds of the mode {mode!r} are not for the model's genres.")
         for genre, value in row.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (number and 0 <= value <= 1):
+            if value is not None and not (type(value) in (int, float) and 0 <= value <= 1):
                 raise ModelError(f"The threshold of {genre} in {mode!r} is not between 0 and 1.")

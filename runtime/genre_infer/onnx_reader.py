@@ -16,21 +16,17 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _FLOAT, _UINT8 = 1, 2  # TensorProto.DataType
 _STANDARD_DOMAINS = {"", "ai.onnx"}
 
-# The messages that are read, and which of their fields hold further ones. A subgraph is a graph
-# whose inputs and outputs are not the model's.
+# The messages that are read, and which of their fields hold further ones. An inner graph's inputs
+# and outputs are not the model's.
 _INNER = {
     "model": {7: "graph", 8: "opset", 14: "property", 20: "training", 25: "function"},
-    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
-    "subgraph": {1: "node", 5: "tensor", 15: "sparse tensor"},
-    "training": {1: "subgraph", 2: "subgraph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "inner": {1: "node", 5: "tensor", 15: "sparse"},
+    "training": {1: "inner", 2: "inner"},
     "function": {7: "node"},
     "node": {5: "attribute"},
-    "attribute": {
-        **{5: "tensor", 10: "tensor"},
-        **{6: "subgraph", 11: "subgraph"},
-        **{22: "sparse tensor", 23: "sparse tensor"},
-    },
-    "sparse tensor": {1: "tensor", 2: "tensor"},
+    "attribute": {5: "tensor", 6: "inner", 10: "tensor", 11: "inner", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
 }
 
 _Value: TypeAlias = int | memoryview

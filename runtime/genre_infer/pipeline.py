@@ -105,7 +105,7 @@ class _Batch:
         self.left = len(items)
         self.lock = threading.Lock()
         self.done = threading.Event()
-        self.rows: Probabilities | None = None
+        self.rows: Any = None  # Probabilities, once they are computed
         self.fault: Exception | None = None
 
 
@@ -296,8 +296,4 @@ def _rows_of(batch: _Batch) -> Iterator[tuple[Any, "Probabilities | Exception"]]
     # A batch and its slots refer to each other: break the cycle, to free their memory at once.
     slots, batch.slots = batch.slots, []
     for slot in slots:
-        if slot.fault is not None:
-            yield slot.item, slot.fault
-        else:
-            assert batch.rows is not None
-            yield slot.item, batch.rows[slot.position]
+        yield slot.item, batch.rows[slot.position] if slot.fault is None else slot.fault

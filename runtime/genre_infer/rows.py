@@ -5,6 +5,7 @@ import json
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, Protocol
 
 from .result import Result
@@ -44,7 +45,8 @@ class Csv:
 
     def __init__(self, stream: IO[str], genres: tuple[str, ...]) -> None:
         # csv quotes a line break in a path only if its lineterminator contains that character.
-        self._writer = csv.writer(_LineEnds(stream), lineterminator="\r\n")
+        lines = SimpleNamespace(write=lambda row: stream.write(row.removesuffix("\r\n") + "\n"))
+        self._writer = csv.writer(lines, lineterminator="\r\n")
         self._genres = genres
         self._writer.writerow(["path", "status", "error", "genres", *genres])
 
@@ -53,16 +55,6 @@ class Csv:
         named = "|".join(one.genre for one in result.genres)
         scores = [f"{result.scores[g]:.4f}" if result.scores else "" for g in self._genres]
         self._writer.writerow([result.path, result.status, result.error or "", named, *scores])
-
-
-class _LineEnds:
-    """Takes rows that end in CRLF, and writes them with LF."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def write(self, row: str) -> int:
-        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 class Table:
@@ -76,24 +68,21 @@ class Table:
 
     def write(self, result: Result) -> None:
         """See Writer."""
+        from rich.table import Column
         from rich.table import Table as Grid
         from rich.text import Text
 
-        genres = Text()
+        # The no-break space keeps a genre and its probability on one line.
+        pairs = [((g.genre, "bold"), (f"\u00a0{g.probability:.2f}", "dim")) for g in result.genres]
+        genres = Text(", ").join(Text.assemble(*pair) for pair in pairs)
         if not result.ok:
-            genres.append(f"{result.status}: {printable(result.error or '')}", style="red")
-        elif not result.genres:
-            genres.append("no genre reaches its threshold", style="dim")
-        for position, named in enumerate(result.genres):
-            genres.append(", " if position else "").append(named.genre, style="bold")
-            # The no-break space keeps a genre and its probability on one line.
-            genres.append(f"\u00a0{named.probability:.2f}", style="dim")
+            genres = Text(f"{result.status}: {printable(result.error or '')}", "red")
+        elif not pairs:
+            genres = Text("no genre reaches its threshold", "dim")
         path = printable(result.path or "")
         if len(path) > self._width:
             path = "…" + path[-(self._width - 1) :]
-        row = Grid.grid(padding=(0, 2))
-        row.add_column(width=self._width, no_wrap=True)
-        row.add_column()
+        row = Grid.grid(Column(width=self._width, no_wrap=True), Column(), padding=(0, 2))
         row.add_row(Text(path), genres)
         self._console.print(row)
 

@@ -4,6 +4,7 @@ import onnxruntime
 import pytest
 
 from genre_infer import engines
+from genre_infer.engines import Engine, Request, open_engine
 from genre_infer.engines import onnxruntime as engine
 
 
@@ -11,6 +12,17 @@ def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     """Make it look as if of the engines just these were installed."""
     for module in (engines, engine):
         monkeypatch.setattr(module, "installed", lambda name: name in packages)
+
+
+def device_is(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make classifiers use the processor under the name of another device."""
+
+    def renamed(request: Request, _: str) -> tuple[Engine, list[str]]:
+        opened, skipped = open_engine(request, "cpu")
+        opened.device = device
+        return opened, skipped
+
+    monkeypatch.setattr("genre_infer.classifier.open_engine", renamed)
 
 
 class PretendedSession(onnxruntime.InferenceSession):

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from command import COMMAND, eventually, rows
 from PIL import Image
+from pretend import device_is
 from write_onnx import toy_model
 
 from genre_infer import Classifier, GenreInferError, Limits
 from genre_infer.decoder_process import ProcessDecoder
-from genre_infer.engines import Engine, Request, open_engine
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="looks into Linux's /proc")
 
@@ -251,28 +251,17 @@ def test_a_process_that_does_not_start_is_an_error(
 def test_auto_is_processes_beside_a_gpu_with_many_threads(
     threads: int, device: str, expected: str, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend(device, monkeypatch)
+    device_is(device, monkeypatch)
     with Classifier(toy, threads=threads) as classifier:
         assert classifier.decoders == expected
     with Classifier(toy, threads=threads, expected_posters=1) as classifier:
         assert classifier.decoders == "threads"
 
 
-def pretend(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor, by the name of another device."""
-
-    def pretended(request: Request, _: str) -> tuple[Engine, list[str]]:
-        engine, skipped = open_engine(request, "cpu")
-        engine.device = device
-        return engine, skipped
-
-    monkeypatch.setattr("genre_infer.classifier.open_engine", pretended)
-
-
 def test_auto_goes_on_in_threads_where_no_process_starts(
     folder: Path, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend("cuda", monkeypatch)
+    device_is("cuda", monkeypatch)
     monkeypatch.setattr(sys, "executable", str(folder / "none"))
     with Classifier(toy, threads=5) as classifier:
         results = list(classifier.classify_many([folder / "1.jpg", folder / "2.jpg"]))

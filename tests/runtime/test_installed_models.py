@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pretend import device_is
 from write_onnx import model_bytes
 
 from genre_infer import Classifier, ModelError
@@ -107,7 +108,7 @@ def test_the_summary_says_it(
     device: str, says: bool, folder: Path, cpu: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnxruntime", reason="needs an engine")
-    monkeypatch.setattr(Classifier, "device", property(lambda _: device))
+    device_is(device, monkeypatch)
     done = CliRunner().invoke(main, [str(folder / "1.jpg"), *cpu])
     assert done.exit_code == 0
     assert ("faster on a GPU" in done.stderr) == says

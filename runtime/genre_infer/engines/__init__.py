@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ..errors import DeviceError
-from .base import CheckedEngine as CheckedEngine
-from .base import Engine as Engine
-from .base import Probabilities as Probabilities
-from .base import Request as Request
-from .base import installed
+from .base import CheckedEngine, Engine, Probabilities, Request, installed
+
+__all__ = ["DEVICES", "ENGINES", "GPUS", "CheckedEngine", "Engine", "Probabilities", "Request"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,17 +45,13 @@ class OnnxRuntime:
     def run(self, batch: Pixels) -> Probabilities:
         """See Engine. Raises DeviceError."""
         usual = batch.shape[1:3] == self._padded and len(batch) >= self._padded_from
-        parts = parts_of(batch, self.batch_size if usual else len(batch))
-        return joined([self._run(part) for part in parts], len(batch))
-
-    def _run(self, batch: Pixels) -> Probabilities:
-        batch = np.ascontiguousarray(batch)
+        parts = parts_of(np.ascontiguousarray(batch), self.batch_size if usual else len(batch))
         try:
-            probabilities: Probabilities = self._session.run([OUTPUT], {INPUT: batch})[0]
+            results = [self._session.run([OUTPUT], {INPUT: part})[0] for part in parts]
         except Exception as error:  # onnxruntime raises classes of its own
             message = f"onnxruntime cannot run the model on {self.device}: {first_line(error)}"
             raise DeviceError(message) from None
-        return probabilities
+        return joined(results, len(batch))
 
 
 def open_cpu(request: Request) -> Engine:

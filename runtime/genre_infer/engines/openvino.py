@@ -91,30 +91,29 @@ class _Compiled:
 
     def run(self, parts: list[Pixels]) -> list[Probabilities]:
         """Run batches of the compiled shape side by side, on as many requests as are free."""
-        started: deque[tuple[int, Any]] = deque()
-        results: list[Any] = [None] * len(parts)
+        started: deque[Any] = deque()
+        results: list[Probabilities] = []
         try:
-            for number, part in enumerate(parts):
+            for part in parts:
                 # Finish the request we hold before waiting for another: two callers that each
                 # hold what the other waits for would wait for ever.
                 if started and self._free.empty():
-                    self._finish(started, results)
+                    results.append(self._finish(started.popleft()))
                 request = self._free.get()
-                started.append((number, request))
+                started.append(request)
                 request.start_async([part], share_inputs=True)
             while started:
-                self._finish(started, results)
+                results.append(self._finish(started.popleft()))
         finally:
             while started:  # after a fault, or Ctrl-C: the parts must outlive their computation
                 with suppress(RuntimeError):
-                    self._finish(started, results)
+                    self._finish(started.popleft())
         return results
 
-    def _finish(self, started: deque[tuple[int, Any]], results: list[Any]) -> None:
-        number, request = started.popleft()
+    def _finish(self, request: Any) -> Probabilities:
         try:
             request.wait()
-            results[number] = np.array(request.get_output_tensor(0).data)
+            return np.array(request.get_output_tensor(0).data)
         finally:
             self._free.put(request)
 
