@@ -1,4 +1,4 @@
-"""Installations and sessions that say they are something else."""
+"""Installations and sessions that claim to be something else."""
 
 import onnxruntime
 import pytest
@@ -9,7 +9,7 @@ from genre_infer.engines import onnxruntime as engine
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    """Make it look as if of the engines just these were installed."""
+    """Make it look as if only these engines were installed."""
     for module in (engines, engine):
         monkeypatch.setattr(module, "installed", lambda name: name in packages)
 
@@ -26,12 +26,12 @@ def device_is(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class PretendedSession(onnxruntime.InferenceSession):
-    """A session on the processor that says something else."""
+    """A session on the processor that claims to be another."""
 
-    says = "CPUExecutionProvider"
+    claims = "CPUExecutionProvider"
 
     def __init__(self, model: bytes, options: object, **_: object) -> None:
         super().__init__(model, options, providers=["CPUExecutionProvider"])
 
     def get_providers(self) -> list[str]:
-        return [self.says, "CPUExecutionProvider"]
+        return [self.claims, "CPUExecutionProvider"]

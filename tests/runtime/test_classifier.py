@@ -220,7 +220,7 @@ def test_safe_from_many_threads(classifier: Classifier, poster: Callable[..., Im
         assert list(pool.map(classifier.classify, posters)) == expected
 
 
-def test_a_closed_classifier_says_so(toy: Path, samples: list[Path]) -> None:
+def test_a_closed_classifier_raises(toy: Path, samples: list[Path]) -> None:
     with Classifier(toy, device="cpu") as classifier:
         pass
     with pytest.raises(GenreInferError, match="closed"):
@@ -235,6 +235,7 @@ def test_usable_from_asyncio(classifier: Classifier, samples: list[Path]) -> Non
     assert [r.path for r in asyncio.run(work())] == [str(path) for path in samples[:3]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 2}, {"batch_size": 3}])
 def test_scores_do_not_depend_on_threads_or_batches(
     packaged: Classifier, options: dict[str, int], samples: list[Path]
@@ -287,7 +288,7 @@ def test_packaged_constants_are_the_model_s_own(packaged: Classifier) -> None:
     ("content", "sentence"),
     [(b"", "not an ONNX model"), (b"\xff" * 100, "not an ONNX model"), (b"text", "not an ONNX")],
 )
-def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_what_is_not_a_model_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=sentence):

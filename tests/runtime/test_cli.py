@@ -208,6 +208,7 @@ def test_info_shows_all_that_the_file_says(tmp_path: Path) -> None:
     assert "\x1b" not in shown
 
 
+@pytest.mark.slow
 def test_a_model_of_one_s_own(folder: Path, tmp_path: Path) -> None:
     from genre_infer import model_file
 

@@ -1,4 +1,4 @@
-"""Where rows go: files, pipes, full disks, terminals; and what a stopped run leaves behind."""
+"""Where rows go: files, pipes, full disks, terminals; and what is left when a run is stopped."""
 
 import csv
 import importlib.util
@@ -57,7 +57,7 @@ def wait_for_rows(part: Path, count: int) -> None:
 
 
 def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path, cpu: list[str]) -> None:
-    os.mkfifo(folder / "99.jpg")  # never delivers: the run waits there
+    os.mkfifo(folder / "99.jpg")  # nobody writes to it: the run waits there
     target = tmp_path / "rows.jsonl"
     command = [*COMMAND, str(folder), "-o", str(target), *cpu, "--batch-size", "4"]
     process = subprocess.Popen(
@@ -78,8 +78,9 @@ def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path, cpu: list[str])
     assert b"12 rows are in" in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
-def test_ctrl_c_amid_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, device: str) -> None:
+def test_ctrl_c_during_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, device: str) -> None:
     if device == "openvino" and importlib.util.find_spec("openvino") is None:
         pytest.skip("needs the extra openvino")
     target, part = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.part"

@@ -85,6 +85,7 @@ def test_rows_are_those_of_threads(folder: Path) -> None:
         assert len({result.status for result in found}) >= 4
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_time_limit_kills_the_process_and_the_others_go_on(folder: Path, fifo: Path) -> None:
     paths = [fifo, *(folder / f"{n}.jpg" for n in range(1, 5)), fifo]
@@ -164,6 +165,7 @@ def test_nothing_is_left_of_a_run(folder: Path, fifo: Path, taken: int) -> None:
         assert eventually(lambda: len(os.listdir("/proc/self/fd")) == files)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_command(
@@ -189,6 +191,7 @@ def test_no_process_outlives_the_command(
     os.close(descriptor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["file", "stdin"])
 def test_a_script_needs_no_guard_for_its_main_part(
     folder: Path, tmp_path: Path, toy: Path, by: str

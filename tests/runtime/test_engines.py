@@ -121,6 +121,7 @@ def test_telemetry_is_switched_off(toy: Path, monkeypatch: pytest.MonkeyPatch) -
         assert calls
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_OPENVINO, reason="needs the extra openvino")
 def test_openvino_agrees_with_onnxruntime() -> None:
     generator = np.random.default_rng(0)
@@ -150,6 +151,7 @@ def test_openvino_s_telemetry_is_never_loaded(own: bool, toy: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
 def test_batches_of_any_number_and_size(device: str) -> None:
     if device == "openvino" and not HAS_OPENVINO:
@@ -159,7 +161,7 @@ def test_batches_of_any_number_and_size(device: str) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (7, 268, 182, 3), dtype=np.uint8)
     expected = np.concatenate([engine.run(batch[i : i + 1]) for i in range(7)])
     for count in (1, 2, 3, 4, 6, 7):
-        # Kernels for several posters may sum in another order; int8 makes more of that, seldom.
+        # Kernels for several posters may sum in another order; int8 seldom magnifies that.
         assert np.abs(engine.run(batch[:count]) - expected[:count]).max() < 0.25
     assert engine.run(batch[:5, :100]).shape == expected[:5].shape
 
@@ -186,10 +188,10 @@ def test_engines_are_safe_from_many_threads(device: str, toy: Path) -> None:
     engine, _ = open_engine(Request(toy.read_bytes(), (60, 40), threads=2, batch_size=2), device)
     batches = np.random.default_rng(0).integers(0, 256, (6, 2, 60, 40, 3), dtype=np.uint8)
     expected = [engine.run(batch) for batch in batches]
-    # Calls that take several of an engine's own batches must not wait for each other for ever.
+    # Calls that take several of an engine's own batches must not wait for each other forever.
     several = [np.concatenate([batches[i], batches[i - 1], batches[i - 2]]) for i in range(6)]
     answers = [np.concatenate([expected[i], expected[i - 1], expected[i - 2]]) for i in range(6)]
-    if device == "cpu":  # whose kernels may sum otherwise for more posters
+    if device == "cpu":  # whose kernels may sum in another order for more posters
         answers = [engine.run(batch) for batch in several]
     with ThreadPoolExecutor(6) as pool:
         asked, wanted = [*batches, *several], [*expected, *answers]
@@ -212,7 +214,7 @@ def test_a_contiguous_batch_is_handed_over_as_it_is(toy: Path) -> None:
     engine, _ = open_engine(Request(toy.read_bytes(), (60, 40), threads=1), "cpu")
     checked = CheckedEngine(engine, 4)
     batch = np.random.default_rng(0).integers(0, 256, (8, 60, 40, 3), dtype=np.uint8)
-    batch.flags.writeable = False  # nobody needs to write
+    batch.flags.writeable = False  # no engine needs to write
     expected = checked.run(batch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "_session", Recorder())

@@ -1,4 +1,4 @@
-"""GPUs as far as they can be tested without one: missing, not starting, not taking the network."""
+"""GPUs, as far as they can be tested without one: missing, not starting, refusing the network."""
 
 import tempfile
 from pathlib import Path
@@ -43,13 +43,14 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> type[PretendedSession]:
 def test_a_gpu_that_does_not_start_is_an_error(
     device: str, toy: Path, pretended: type[PretendedSession]
 ) -> None:
-    assert pretended.says == "CPUExecutionProvider"
+    assert pretended.claims == "CPUExecutionProvider"
     with pytest.raises(
         DeviceError, match=f"{device} is not available.*could not start.*nvidia-smi"
     ):
         Classifier(toy, device=device)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("device", "provider"),
     [("cuda", "CUDAExecutionProvider"), ("tensorrt", "TensorrtExecutionProvider")],
@@ -61,7 +62,7 @@ def test_a_gpu_whose_nodes_run_on_the_processor_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(pretended, "says", provider)
+    monkeypatch.setattr(pretended, "claims", provider)
     with pytest.raises(DeviceError, match="runs 36 of its convolutions on the processor"):
         Classifier(device=device, batch_size=2)
     assert capfd.readouterr() == ("", "")
@@ -70,9 +71,9 @@ def test_a_gpu_whose_nodes_run_on_the_processor_is_an_error(
 def test_auto_passes_a_gpu_over_whose_nodes_run_on_the_processor(
     pretended: type[PretendedSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretended, "says", "CUDAExecutionProvider")
+    monkeypatch.setattr(pretended, "claims", "CUDAExecutionProvider")
     installed(monkeypatch, "onnxruntime-gpu")
-    monkeypatch.setattr(pretended, "get_providers", lambda _: [pretended.says])
+    monkeypatch.setattr(pretended, "get_providers", lambda _: [pretended.claims])
     with Classifier(batch_size=2) as classifier:
         assert classifier.device == "cpu"
         assert len(classifier.skipped) == 1
@@ -137,6 +138,7 @@ def test_a_profile_tells_where_each_node_ran(tmp_path: Path) -> None:
     assert sum("Conv" in name for name, _ in placed) == 36
 
 
+@pytest.mark.slow
 def test_int8_files_answer_the_same_with_a_gpu_s_options(tmp_path: Path) -> None:
     """The options are the session's own, whatever its provider: here the processor's."""
     options = gpu.gpu_options(onnxruntime, Request(b"", (268, 182), threads=1))

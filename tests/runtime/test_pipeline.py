@@ -39,7 +39,7 @@ def test_batches_have_one_shape() -> None:
     assert shapes == [(4, *SIZE, 3)] * 3
     shapes.clear()
     assert values(squares([3], run=seen)) == [9]
-    assert shapes == [(1, *SIZE, 3)]  # a run's only poster does not pay for others
+    assert shapes == [(1, *SIZE, 3)]  # a run's only poster is not padded
 
 
 def test_a_last_poster_that_comes_late_is_computed_as_all_others() -> None:

@@ -28,7 +28,7 @@ def test_ctrl_c_while_the_source_is_slow_loses_no_row_that_is_done() -> None:
         yield from range(10)
         assert computed.wait(30)
         time.sleep(0.2)
-        raise KeyboardInterrupt  # as a signal amid a read of stdin does
+        raise KeyboardInterrupt  # as a signal during a read of stdin does
 
     results = squares(source(), run=compute)
     assert [next(results)[0] for _ in range(8)] == list(range(8))
@@ -72,6 +72,7 @@ print(next(classified([1], lambda: Decoder(decode), engine, **settings))[1])
 """
 
 
+@pytest.mark.slow
 def test_time_while_the_process_is_stopped_does_not_count() -> None:
     with subprocess.Popen([sys.executable, "-c", SUSPENDED], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -58,7 +58,7 @@ def node(operator: str, domain: str = "", *attributes: Field) -> bytes:
 
 
 EXTERNAL = message([(8, "weight"), (14, 1)])
-"""A tensor whose data lies in another file."""
+"""A tensor whose data is in another file."""
 
 
 def model_bytes(
@@ -77,7 +77,7 @@ def model_bytes(
     output_shape: list[int | None] | None = None,
     initializer_listed_as_input: bool = False,
 ) -> bytes:
-    """An ONNX file whose header is right but for what is asked; its graph computes nothing.
+    """An ONNX file with a correct header, except for what is asked; its graph computes nothing.
 
     nodes, graph_fields, model_fields: more of each. metadata: changes to METADATA, or a text."""
     inner = message([(1, node("Identity"))])
