@@ -5,7 +5,7 @@
     with Classifier() as classifier:
         print(classifier.classify("poster.jpg").genres)
 
-Importing this package imports nothing heavy: the names below are loaded when first used, so that
+Importing this package imports nothing heavy: the names below are loaded on first use, so that
 ``genre-infer --version`` needs neither numpy nor an engine.
 """
 
@@ -15,47 +15,36 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 ROW_FORMAT = 1
-"""Version of the rows written by ``genre-infer``. Fields and statuses may be added within a
-version; a rename or a removal would raise it."""
+"""Version of the rows that ``genre-infer`` writes. Fields and statuses may be added within a
+version; renaming or removing one would raise it."""
 
 if TYPE_CHECKING:
-    from .classifier import Classifier
-    from .errors import DeviceError, GenreInferError, ModelError
-    from .metadata import Metadata
-    from .posters import Limits
-    from .result import GenreProbability, Result, Status
+    from .classifier import Classifier as Classifier
+    from .errors import DeviceError as DeviceError
+    from .errors import GenreInferError as GenreInferError
+    from .errors import ModelError as ModelError
+    from .metadata import Metadata as Metadata
+    from .posters import Limits as Limits
+    from .result import GenreProbability as GenreProbability
+    from .result import Result as Result
+    from .result import Status as Status
 
-_HOME = {
-    "Classifier": "classifier",
-    "DeviceError": "errors",
-    "GenreInferError": "errors",
-    "GenreProbability": "result",
-    "Limits": "posters",
-    "Metadata": "metadata",
-    "ModelError": "errors",
-    "Result": "result",
-    "Status": "result",
+_NAMES = {
+    "classifier": ("Classifier",),
+    "errors": ("DeviceError", "GenreInferError", "ModelError"),
+    "metadata": ("Metadata",),
+    "posters": ("Limits",),
+    "result": ("GenreProbability", "Result", "Status"),
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = [
-    "ROW_FORMAT",
-    "Classifier",
-    "DeviceError",
-    "GenreInferError",
-    "GenreProbability",
-    "Limits",
-    "Metadata",
-    "ModelError",
-    "Result",
-    "Status",
-    "__version__",
-]
+__all__ = ["ROW_FORMAT", "__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'genre_infer' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

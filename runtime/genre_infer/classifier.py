@@ -4,56 +4,76 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from types import TracebackType
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from .cores import available_cores
-from .decoders import Decoder, InThread
-from .engines import GPUS, Engine, Probabilities, Request, open_engine
-from .errors import GenreInferError, ModelError
+from .engines import GPUS, CheckedEngine, Engine, Probabilities, Request, open_engine
+from .errors import GenreInferError
 from .metadata import Metadata
-from .model_file import find_model, load_model
-from .pipeline import Stages, classified
+from .model_file import load_model
+from .pipeline import Decoder, classified
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 from .result import GenreProbability, Result
 
 DECODERS = ("auto", "threads", "processes")
 
-# Up to so many, decoding threads get by with one interpreter beside a GPU.
+# Beside a GPU, more decoding threads than this hold each other up by Python's interpreter lock.
 _THREADS_OF_ONE_INTERPRETER = 4
 
 
 class Classifier:
-    """Names the genres of film posters.
+    """Names the genres of film posters. All methods may be called from many threads.
 
-    model: a file made by genre-export, or the name of an installed model; None is the packaged one.
-    sha256: the hash, in hex, that the model's bytes must have. That in MODEL.sha256 beside it,
-        where there is one, is checked in any case.
-    device: "auto" (the first that runs of "cuda", "openvino", "cpu"), one of them, or "tensorrt".
-    mode: the operating point, one of those in the model's metadata ("balanced").
-    threshold: one probability (0 to 1) in place of every genre's own.
-    top: at most this many genres a poster.
-    threads: cores to use; None is all that this process may use, by its CPU affinity and its
-        container's quota.
-    batch_size: posters a batch of classify_many; None is what suits the device. 1 opens soonest and
-        takes the least memory. timeout: seconds for reading and decoding one of classify_many's
-        posters; None: no end.
-    decoders: how classify_many decodes files: in "threads"; in "processes", one for each of
-        threads, which a decoder's crash or a time limit can end; or "auto", which is processes
-        beside a GPU where threads is more than 4.
-    limits: what is refused before it is decoded.
-    exact: decode large JPEGs in full, as training did, and not at a fraction of their size that is
-        at least twice the model's.
+    Args:
+        model: A file made by genre-export, the name of an installed model, or a file's bytes; None
+            is the packaged model.
+        sha256: The hash, in hexadecimal digits, that the model's bytes must have. The one in
+            MODEL.sha256 beside a file, where there is one, is always checked.
+        device: "cpu", "openvino", "cuda", "tensorrt", or "auto": the first of "cuda", "openvino"
+            and "cpu" that works.
+        mode: The operating point, one of those in the model's metadata.
+        threshold: One probability (0 to 1) in place of every genre's own threshold.
+        top: At most this many genres per poster.
+        threads: Cores to use; None is all that CPU affinity and a container's quota allow.
+        batch_size: Posters in a batch of classify_many; None is what suits the device.
+        timeout: Seconds for reading and decoding one poster of classify_many; None is no limit.
+        decoders: How classify_many decodes files: in "threads"; in "processes", one for each
+            thread, which can be ended when a decoder crashes or exceeds the time limit; or "auto":
+            in processes beside a GPU if there are more than 4 threads.
+        limits: What is refused before it is decoded.
+        exact: Decode large JPEGs in full, as in training; otherwise at a fraction of their size
+            that is at least twice the model's.
+        expected_posters: How many posters are expected, if known. For 1 the batch size is 1 and
+            "auto" decodes in threads, which opens soonest and needs the least memory.
 
-    Raises ModelError for a model that cannot be used, DeviceError for a device that is not there,
-    GenreInferError where decoders="processes" cannot be had.
-    All methods may be called from many threads.
+    Attributes:
+        genres: The model's genres, in the order of predict's columns.
+        thresholds: Each genre's threshold, or None for a genre that is never named.
+        metadata: What the model says about itself.
+        sha256: The hash of the model's bytes.
+        device: The device in use: "cpu", "openvino", "cuda" or "tensorrt".
+        provider: The execution provider in use, as the engine itself names it.
+        batch_size: Posters in a batch of classify_many.
+        lanes: How many batches the engine computes at once without one waiting for another.
+        decoders: How classify_many decodes files: "threads" or "processes".
+        skipped: A sentence for each faster way that was tried and does not work here.
+        mode: As given.
+        top: As given.
+        threads: The cores in use.
+
+    Raises:
+        ModelError: The model cannot be used.
+        DeviceError: The device is missing or does not run.
+        GenreInferError: The model has no such mode, or decoders="processes" is not possible.
+        ValueError: Another argument is out of its range.
     """
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | None = None,
+        model: str | os.PathLike[str] | bytes | None = None,
         *,
         sha256: str | None = None,
         device: str = "auto",
@@ -66,6 +86,7 @@ class Classifier:
         decoders: str = "auto",
         limits: Limits | None = None,
         exact: bool = False,
+        expected_posters: int | None = None,
     ) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold is a probability from 0 to 1, not {threshold}")
@@ -73,109 +94,108 @@ class Classifier:
             raise ValueError("batch_size, top and threads are at least 1")
         if decoders not in DECODERS:
             raise ValueError(f"decoders is one of {', '.join(DECODERS)}, not {decoders!r}")
-        if decoders == "processes" and not _can_start_processes():
+        # An application that contains python would start itself instead of python.
+        can_start_processes = bool(sys.executable) and not hasattr(sys, "frozen")
+        if decoders == "processes" and not can_start_processes:
             raise GenreInferError('Only python itself can start processes: decoders="threads".')
-        loaded = load_model(find_model(model), sha256)
+        loaded = load_model(model, sha256)
         self.sha256 = loaded.sha256
         self.metadata: Metadata = loaded.metadata
+        self.genres = loaded.metadata.genres
         if mode not in self.metadata.thresholds:
             modes = ", ".join(self.metadata.thresholds)
             raise GenreInferError(f"The model has no mode {mode!r}; it has: {modes}.")
         self.mode = mode
         self.top = top
-        self._timeout = timeout
-        self._limits = limits or Limits()
-        self._exact = exact
         self.threads = threads or available_cores()
         own = self.metadata.thresholds[mode]
         self.thresholds: dict[str, float | None] = {
             genre: own[genre] if threshold is None else threshold for genre in self.genres
         }
-        self._named = [(g, t) for g, t in self.thresholds.items() if t is not None]
-        size = (self.metadata.height, self.metadata.width)
-        engine, self.skipped = open_engine(
-            Request(loaded.data, size, self.threads, batch_size), device
-        )
-        self._opened: Engine | None = engine
-        self.batch_size = engine.batch_size
-        self._may_go_without = decoders == "auto"
+        self._size = (self.metadata.height, self.metadata.width)
+        self._timeout = timeout
+        self._decoding: dict[str, Any] = {
+            "width": self.metadata.width,
+            "height": self.metadata.height,
+            "limits": limits or Limits(),
+            "draft": not exact,
+        }
+        single = expected_posters == 1
+        batch_size = batch_size or (1 if single else None)
+        request = Request(loaded.data, self._size, self.threads, batch_size)
+        engine, self.skipped = open_engine(request, device)
+        self._opened: Engine | None = CheckedEngine(engine, len(self.genres))
+        self.device, self.provider = engine.device, engine.provider
+        self.batch_size, self.lanes = engine.batch_size, engine.lanes
+        self._falls_back = decoders == "auto"
         if decoders == "auto":
-            held_back = engine.device in GPUS and self.threads > _THREADS_OF_ONE_INTERPRETER
-            decoders = "processes" if held_back and _can_start_processes() else "threads"
+            many = self.threads > _THREADS_OF_ONE_INTERPRETER and not single
+            pays = engine.device in GPUS and many and can_start_processes
+            decoders = "processes" if pays else "threads"
         self.decoders = decoders
 
-    @property
-    def genres(self) -> tuple[str, ...]:
-        """The model's genres, in the order of predict's columns."""
-        return self.metadata.genres
-
-    @property
-    def device(self) -> str:
-        """The device in use: "cpu", "openvino", "cuda" or "tensorrt"."""
-        return self._engine.device
-
-    @property
-    def provider(self) -> str:
-        """The execution provider in use, as the engine itself names it."""
-        return self._engine.provider
-
-    @property
-    def lanes(self) -> int:
-        """How many batches the engine computes at once without one waiting for another."""
-        return self._engine.lanes
-
     def classify(self, source: Source) -> Result:
-        """Classify one poster: a path, a file's bytes, a PIL image, or uint8 [height, width, 3] in
-        RGB. A poster that cannot be used gives a Result with another status than "ok".
+        """Classify one poster. If it cannot be used, the Result has another status than "ok".
 
-        Raises TypeError for a source of another type.
+        Args:
+            source: A path, a file's bytes, a PIL image, or uint8 [height, width, 3] in RGB.
+
+        Raises:
+            TypeError: The source is of another type.
         """
         try:
-            pixels = self._decode(source)
+            pixels = poster_pixels(source, **self._decoding)
         except PosterError as error:
-            return _failed(source, error)
+            return self._result(source, error)
         return self._result(source, self.predict(pixels[None])[0])
 
     def classify_many(self, sources: Iterable[Source]) -> Generator[Result, None, None]:
         """Classify posters lazily: one Result for each source, in order.
 
-        Decoding and computing run ahead in threads, by a few batches and no more, whatever the
-        number of sources. Closing the generator, or leaving its loop, stops the threads, and ends
-        the processes where there are any. Sources are taken by the thread that asks for results.
+        Decoding and computing run ahead in threads, by a few batches and no more. Closing the
+        generator, or leaving its loop, ends the threads and processes. Sources are taken by the
+        thread that asks for results.
         """
-        stages: Stages[Source] = Stages(
-            decoder=self._new_decoder(),
-            run=self._computed,
-            size=(self.metadata.height, self.metadata.width),
-            batch_size=self.batch_size,
+        problems: list[str] = []
+        outcomes = classified(
+            sources,
+            self._new_decoder(problems),
+            self._engine,
+            size=self._size,
             workers=self.threads,
-            lanes=self._engine.lanes,
             timeout=self._timeout,
         )
-        with closing(classified(sources, stages)) as outcomes:
+        with closing(outcomes):
             for source, outcome in outcomes:
-                yield self._outcome(source, outcome)
+                yield self._result(source, outcome)
+                if problems:
+                    self.decoders = "threads"
+                    new = dict.fromkeys(problems)
+                    self.skipped += [one for one in new if one not in self.skipped]
 
     def predict(self, batch: Pixels) -> Probabilities:
-        """Probabilities, float32 [N, genres], 0 to 1, for uint8 [N, height, width, 3] in RGB, of
-        any height and width: the model resizes by itself. Raises TypeError for another array,
-        ModelError where what the model gives are not probabilities."""
-        if (
-            batch.dtype != np.uint8
-            or batch.ndim != 4
-            or batch.shape[3] != 3
-            or 0 in batch.shape[1:]
-        ):
-            raise TypeError(
-                "a batch is uint8 [N, height, width, 3] in RGB, "
-                f"not {batch.dtype} {list(batch.shape)}"
-            )
+        """Compute the probabilities of a batch.
+
+        Args:
+            batch: uint8 [N, height, width, 3] in RGB, of any height and width: the model resizes.
+
+        Returns:
+            float32 [N, genres], 0 to 1.
+
+        Raises:
+            TypeError: The batch is another array.
+            ModelError: The model does not return probabilities.
+        """
+        shape = batch.shape
+        if batch.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:]:
+            found = f"{batch.dtype} {list(shape)}"
+            raise TypeError(f"a batch is uint8 [N, height, width, 3] in RGB, not {found}")
         if len(batch) == 0:
             return np.empty((0, len(self.genres)), np.float32)
-        return self._computed(batch)
+        return self._engine.run(batch)
 
     def close(self) -> None:
-        """Let go of the model. The classifier cannot be used afterwards."""
+        """Release the model. The classifier cannot be used afterwards."""
         self._opened = None
 
     @property
@@ -187,79 +207,28 @@ class Classifier:
     def __enter__(self) -> "Classifier":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _computed(self, batch: Pixels) -> Probabilities:
-        probabilities = self._engine.run(batch)
-        expected = (len(batch), len(self.genres))
-        if probabilities.shape != expected or not np.isfinite(probabilities).all():
-            raise ModelError(
-                f"The model does not answer with {expected[1]} probabilities for each poster; "
-                "export it anew, or try another --device."
-            )
-        return probabilities
-
-    def _decode(self, source: Source) -> Pixels:
-        width, height = self.metadata.width, self.metadata.height
-        return poster_pixels(source, width, height, self._limits, draft=not self._exact)
-
-    def _new_decoder(self) -> Callable[[], Decoder[Source]]:
-        """What makes a decoder."""
+    def _new_decoder(self, problems: list[str]) -> Callable[[], Decoder[Source]]:
         if self.decoders == "threads":
-            return lambda: InThread(self._decode)
-        # Here: threads, and whoever waits for a first poster, do without its imports.
-        from .decoder_process import Job
-        from .in_process import InProcess
+            return partial(Decoder, partial(poster_pixels, **self._decoding))
+        from .decoder_process import ProcessDecoder  # whose imports threads do without
 
-        size = self.metadata.width, self.metadata.height
-        job = Job(*size, self._limits, draft=not self._exact)
-        return lambda: InProcess(job, self._decode, self._without_processes)
+        told = problems if self._falls_back else None
+        return partial(ProcessDecoder, **self._decoding, problems=told)
 
-    def _without_processes(self, error: GenreInferError) -> None:
-        """Go on where they were not asked for, and say so."""
-        if not self._may_go_without:
-            raise error
-        self.decoders = "threads"
-        if str(error) not in self.skipped:
-            self.skipped.append(str(error))
-
-    def _outcome(self, source: Source, outcome: Probabilities | Exception) -> Result:
-        if not isinstance(outcome, Exception):
-            return self._result(source, outcome)
-        if isinstance(outcome, TimeoutError):
-            message = f"Reading took longer than {self._timeout:g} seconds (--timeout)."
-            return _failed(source, PosterError("timeout", message))
+    def _result(self, source: Source, outcome: Probabilities | Exception) -> Result:
+        path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
         if isinstance(outcome, PosterError):
-            return _failed(source, outcome)
-        raise outcome
-
-    def _result(self, source: Source, probabilities: Probabilities) -> Result:
-        values = probabilities.tolist()
-        scores = dict(zip(self.genres, values, strict=True))
+            return Result(path, outcome.status, (), None, str(outcome), outcome.limit)
+        if isinstance(outcome, Exception):
+            raise outcome
+        scores = dict(zip(self.genres, outcome.tolist(), strict=True))
         named = [
             GenreProbability(genre, scores[genre])
-            for genre, threshold in self._named
-            if scores[genre] >= threshold
+            for genre, threshold in self.thresholds.items()
+            if threshold is not None and scores[genre] >= threshold
         ]
         named.sort(key=lambda one: -one.probability)
-        return Result(_path(source), "ok", tuple(named[: self.top]), scores, None)
-
-
-def _can_start_processes() -> bool:
-    """Whether python can be started once more: an application with python inside would start
-    itself."""
-    return bool(sys.executable) and not hasattr(sys, "frozen")
-
-
-def _failed(source: Source, error: PosterError) -> Result:
-    return Result(_path(source), error.status, (), None, str(error))
-
-
-def _path(source: Source) -> str | None:
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else None
+        return Result(path, "ok", tuple(named[: self.top]), scores, None)

@@ -5,41 +5,25 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__
-from .cli_common import CommandGroup, ended_by_ctrl_c
+from .cli_common import CommandGroup, ended_by_ctrl_c, with_option
 from .model_file import PACKAGED_NAME, PACKAGED_VERSION
 
 if TYPE_CHECKING:
-    from .classifier import Classifier
+    from . import Classifier, Metadata, Result
     from .discover import Discovery
-    from .result import Result
     from .rows import Output
 
-
-class Finite(click.FloatRange):
-    """A number in a range; not a number is in none."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Refuse nan, which click's own comparison lets through."""
-        number: float = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
-        return number
-
-
-MODEL = click.option(
-    "--model",
-    metavar="FILE|NAME",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A model made by genre-export, or the name of an installed one, in place of the packaged "
-    "one.",
-)
+_FORMAT = click.Choice(["table", "jsonl", "csv"])
+_SECONDS = click.FloatRange(0, 1_000_000, min_open=True)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_LIMIT_OPTIONS = {"bytes": "--max-bytes", "pixels": "--max-pixels", "timeout": "--timeout"}
 
 
 def _hash(_context: Any, _parameter: Any, value: str | None) -> str | None:
@@ -52,17 +36,13 @@ SHA256 = click.option(
     "--sha256",
     metavar="HEX",
     callback=_hash,
-    help="Refuse a model whose bytes have another hash. A file MODEL.sha256 beside it is checked "
-    "in any case.",
+    help="Refuse a model with another hash. MODEL.sha256 beside it is always checked.",
 )
+MESSAGE = f"%(prog)s %(version)s, model {PACKAGED_NAME} {PACKAGED_VERSION}"
 
 
 @click.group(cls=CommandGroup, default="classify")
-@click.version_option(
-    __version__,
-    prog_name="genre-infer",
-    message=f"%(prog)s %(version)s, model {PACKAGED_NAME} {PACKAGED_VERSION}",
-)
+@click.version_option(__version__, prog_name="genre-infer", message=MESSAGE)
 def main() -> None:
     """Name the genres of film posters.
 
@@ -70,159 +50,130 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "jsonl", "csv"]),
-    help="Default: table on a terminal, else jsonl.",
+    "--format", "form", type=_FORMAT, help="Default: table on a terminal, otherwise jsonl."
 )
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write rows to a file; it appears when it is complete.",
+    "-o", "--output", type=_FILE, help="Write rows to a file, which appears once it is complete."
 )
 @click.option("--force", is_flag=True, help="Replace an existing output file.")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "openvino", "cuda", "tensorrt"]),
     default="auto",
-    show_default=True,
-    help="auto: the first that runs of CUDA, OpenVINO and onnxruntime's CPU. One that is named and "
-    "not there is an error.",
+    help="auto tries CUDA, then OpenVINO, then onnxruntime's CPU, and takes the first that works. "
+    "A device that you name must work.",
 )
-@MODEL
+@click.option(
+    "--model",
+    metavar="FILE|NAME",
+    type=_FILE,
+    help="A model made by genre-export, or an installed one by its name. Default: the packaged "
+    "one.",
+)
 @SHA256
 @click.option(
-    "--mode",
-    default="balanced",
-    show_default=True,
-    help="Operating point: which thresholds of the model apply.",
+    "--mode", default="balanced", help="Operating point: which of the model's thresholds apply."
 )
 @click.option(
-    "--threshold",
-    type=Finite(0, 1),
-    help="One probability in place of every genre's own threshold.",
+    "--threshold", type=click.FloatRange(0, 1), help="Replaces every genre's own threshold."
 )
-@click.option("--top", type=click.IntRange(1), help="At most this many genres a poster.")
+@click.option("--top", type=click.IntRange(1), help="At most this many genres per poster.")
 @click.option("--batch-size", type=click.IntRange(1, 1024), help="Default: what suits the device.")
 @click.option(
-    "--threads",
-    type=click.IntRange(1),
-    help="Cores to use; default: all that CPU affinity and a container's quota allow.",
+    "--threads", type=click.IntRange(1), help="Default: all cores that affinity and quota allow."
 )
 @click.option(
     "--decoders",
     type=click.Choice(["auto", "threads", "processes"]),
     default="auto",
-    show_default=True,
-    help="How posters are decoded; auto: in processes where a GPU computes and threads are over 4.",
+    help="How to decode posters. auto: in processes beside a GPU if there are more than 4 threads.",
 )
 @click.option(
-    "--exact",
-    is_flag=True,
-    help="Decode large JPEGs in full; default: at a fraction of their size, at least twice the "
-    "model's.",
+    "--exact", is_flag=True, help="Decode large JPEGs in full, not at a fraction of their size."
 )
 @click.option(
-    "--timeout",
-    type=Finite(min=0, max=1_000_000, min_open=True),
-    default=60.0,
-    show_default=True,
-    help="Seconds for reading and decoding one poster.",
+    "--timeout", type=_SECONDS, default=60.0, help="Seconds for reading and decoding one poster."
 )
 @click.option(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=64_000_000,
-    show_default=True,
-    help="Larger pictures are not decoded.",
+    "--max-pixels", type=click.IntRange(1), default=64_000_000, help="Refuse larger pictures."
 )
-@click.option(
-    "--max-bytes",
-    type=click.IntRange(1),
-    default=64 * 1024 * 1024,
-    show_default=True,
-    help="Larger files are not read.",
-)
+@click.option("--max-bytes", type=click.IntRange(1), default=1 << 26, help="Refuse larger files.")
 def classify(
-    paths: tuple[str, ...],
-    form: str | None,
-    output: Path | None,
-    force: bool,
-    device: str,
-    max_pixels: int,
-    max_bytes: int,
-    **options: Any,
+    paths: tuple[str, ...], form: str | None, output: Path | None, force: bool, **options: Any
 ) -> None:
     """Classify posters: files, folders (searched recursively), or - for a list on stdin.
 
     One row per poster, in input order. Exit status: 0 all posters ok, 1 some failed or none was
     found, 2 wrong usage, 3 model or device, 130 Ctrl-C.
     """
+    import logging
+    import warnings
+
     from .classifier import Classifier
     from .discover import Discovery
-    from .engines import this_process_is_ours
+    from .engines import leave_out_converters
     from .posters import Limits
     from .rows import Output, OutputError
 
     if output and not output.name:
         raise click.UsageError("--output names no file.")
     if output and not output.parent.is_dir():
-        raise click.UsageError(f"The folder {output.parent} for --output is not there.")
+        raise click.UsageError(f"The folder {output.parent} for --output does not exist.")
     if "-" in paths and sys.stdin is None:
         raise click.UsageError("- reads a list on stdin, which is closed.")
     if output is None and sys.stdout is None:
         raise click.UsageError("stdout is closed; name a file for the rows with --output.")
-    limits = Limits(pixels=max_pixels, bytes=max_bytes)
-    if options["batch_size"] is None and len(paths) == 1 and _is_one(paths[0]):
-        options["batch_size"] = 1  # opens soonest
-        if options["decoders"] == "auto":
-            options["decoders"] = "threads"
-    this_process_is_ours()
+    for name in ("threshold", "timeout"):
+        if options[name] != options[name]:  # click's ranges let nan through
+            raise click.BadParameter("nan is not a number.", param_hint=f"--{name}")
+    limits = Limits(pixels=options.pop("max_pixels"), bytes=options.pop("max_bytes"))
+    single = len(paths) == 1 and paths[0] != "-" and not os.path.isdir(paths[0])
+    leave_out_converters()
     with ended_by_ctrl_c():
-        opened = Classifier(options.pop("model"), device=device, limits=limits, **options)
+        opened = Classifier(limits=limits, expected_posters=1 if single else None, **options)
     with opened as classifier:
         posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
         try:
             destination = Output(output, force=force)
+        except FileExistsError as error:
+            raise click.UsageError(f"{error}; --force replaces it.") from None
         except OutputError as error:
             raise click.UsageError(str(error)) from None
         terminal = output is None and sys.stdout.isatty()
-        _quiet_pillow()
+        # Pillow warns of large pictures and odd EXIF; here these are rows.
+        warnings.filterwarnings("ignore", module="PIL")
+        logging.getLogger("PIL").setLevel(logging.ERROR)
         sys.exit(_run(classifier, posters, destination, form or ("table" if terminal else "jsonl")))
-
-
-def _is_one(path: str) -> bool:
-    return path != "-" and not os.path.isdir(path)
 
 
 def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form: str) -> int:
     """Write all rows and the summary. Returns the exit status."""
+    from .progress import progress
     from .rows import make_writer
 
     writer = make_writer(form, output.stream, classifier.genres)
     counts: Counter[str] = Counter()
     started = time.monotonic()
-    results = classifier.classify_many(posters)
-    shown = _with_progress(results, output)
+    results = shown = classifier.classify_many(posters)
+    if output.path is not None or not sys.stdout.isatty():  # rows on a terminal show the progress
+        shown = progress(results, None, "Posters")
     try:
         for result in shown:
-            writer.write(result)
+            writer.write(_naming_the_option(result))
             counts[result.status] += 1
         output.finish()
-    except BaseException as error:  # also Ctrl-C: what is done stays written
+    except BaseException as error:  # also Ctrl-C: rows that are done stay written
         try:
             output.stop()
-        except KeyboardInterrupt:  # once more, while the reader of our output stalls
+        except KeyboardInterrupt:  # again, while the reader of our output stalls
             _leave()
         if output.partial:
             click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
         if isinstance(error, KeyboardInterrupt):
-            if shown is not results:
-                shown.close()  # gives the terminal its cursor back
+            shown.close()  # gives the terminal its cursor back
             _leave()
         results.close()
         raise
@@ -230,32 +181,22 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
     return 0 if counts["ok"] == counts.total() > 0 else 1
 
 
+def _naming_the_option(result: "Result") -> "Result":
+    """Name the option of the limit that a poster exceeded."""
+    if result.limit is None:
+        return result
+    return replace(result, error=with_option(result.error or "", _LIMIT_OPTIONS[result.limit]))
+
+
 def _leave() -> None:
-    """End the process at once: Python's own way would wait for the engine, or fall over it."""
+    """End the process at once: Python would wait for the engine, or crash in it."""
     click.echo("Stopped.", err=True)
     os._exit(130)
-
-
-def _with_progress(
-    results: Generator["Result", None, None], output: "Output"
-) -> Generator["Result", None, None]:
-    from .progress import progress
-
-    # Rows on a terminal show the progress themselves.
-    if (
-        sys.stderr is None
-        or not sys.stderr.isatty()
-        or (output.path is None and sys.stdout.isatty())
-    ):
-        return results
-    return progress(results, None, "Posters")
 
 
 def _summary(
     classifier: "Classifier", posters: "Discovery", counts: Counter[str], seconds: float
 ) -> None:
-    from .model_file import faster_model
-
     total = counts.total()
     parts = [f"{total} poster{'s' * (total != 1)}" if total else "No posters found"]
     parts += [f"{count} {status}" for status, count in counts.most_common() if status != "ok"]
@@ -269,28 +210,37 @@ def _summary(
         click.echo(faster, err=True)
 
 
-def _quiet_pillow() -> None:
-    """Pillow warns on stderr of large pictures and odd EXIF; here these are rows."""
-    import logging
-    import warnings
+def faster_model(device: str, metadata: "Metadata") -> str | None:
+    """Say so if another file of the same model would be faster on the device in use."""
+    from .errors import ModelError
+    from .model_file import installed_models, installed_name
 
-    warnings.filterwarnings("ignore", module="PIL")
-    logging.getLogger("PIL").setLevel(logging.ERROR)
+    if device != "cuda" or metadata.precision == "float16":
+        return None
+    name = installed_name(metadata.name, "float16")
+    try:
+        if name in installed_models():
+            return f"The float16 file is faster on a GPU, and it is installed: --model {name}"
+    except ModelError as error:  # this run did not use them
+        return str(error)
+    export = "genre-export CHECKPOINT -o MODEL.onnx --precision float16"
+    install = "genre-export wheel MODEL.onnx -o DIR, pip install the wheel in DIR"
+    return f"The float16 file would be faster on a GPU: {export}, {install}, then --model {name}"
 
 
 @main.command()
-@click.argument("model", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("model", required=False, type=_FILE)
 @SHA256
-@click.option("--json", "as_json", is_flag=True, help="The whole metadata as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Show the whole metadata as JSON.")
 def info(model: Path | None, sha256: str | None, as_json: bool) -> None:
-    """Show what MODEL (a file, or the name of an installed one; default: the packaged model) says
-    of itself. Nothing is run."""
+    """Show what MODEL says about itself, without running it.
+
+    MODEL is a file or the name of an installed model; default: the packaged model.
+    """
     import json
 
-    from .model_file import find_model, info_document, info_lines, load_model
+    from .model_file import info_document, info_lines, load_model
 
-    loaded = load_model(find_model(model), sha256)
-    if as_json:
-        click.echo(json.dumps(info_document(loaded), indent=1))
-    else:
-        click.echo("\n".join(info_lines(loaded)))
+    loaded = load_model(model, sha256)
+    document = json.dumps(info_document(loaded), indent=1)
+    click.echo(document if as_json else "\n".join(info_lines(loaded)))

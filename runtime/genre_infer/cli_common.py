@@ -1,4 +1,4 @@
-"""What the project's four commands have in common: a default subcommand, exit statuses, extras."""
+"""What the project's four commands share: a default subcommand, exit statuses, missing extras."""
 
 import os
 import signal
@@ -6,35 +6,54 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .errors import GenreInferError
 
+if TYPE_CHECKING:  # click_default_group has no types
+    DefaultGroup = click.Group
+else:
+    from click_default_group import DefaultGroup
 
-class CommandGroup(click.Group):
-    """A click group with an optional default subcommand, whose errors end in one sentence.
 
-    Exit statuses: 2 usage, 3 a GenreInferError, 130 Ctrl-C.
+class CommandGroup(DefaultGroup):
+    """A click group with an optional default subcommand, which reports errors in one sentence.
+
+    Exit statuses: 1 a failed read or write, 2 wrong usage, 3 a GenreInferError, 130 Ctrl-C.
     """
 
-    def __init__(self, *args: Any, default: str | None = None, **kwargs: Any) -> None:
+    default_cmd_name: str | None  # DefaultGroup's name for its parameter `default`
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.default = default
+        self.ignore_unknown_options = False  # a group without a default refuses them
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default subcommand in front, unless a subcommand or a group option is there."""
+        """Parse the group's options, and choose the default subcommand."""
+        # Options of the default subcommand may come first. The group's own parser would take a
+        # "--help" or "--" among them for itself.
         own = {name for option in self.get_params(ctx) for name in option.opts}
-        if self.default and args and args[0] not in self.commands and args[0] not in own:
-            args = [self.default, *args]
+        if self.default_cmd_name and args and args[0].startswith("-") and args[0] not in own:
+            args = [self.default_cmd_name, *args]
         with _in_one_sentence(ctx):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run, turning the errors that are meant for people into a sentence and a status."""
+        """Run the subcommand, and turn its errors into a sentence and an exit status."""
         with _in_one_sentence(ctx):
             return super().invoke(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without DefaultGroup's mark of the default one."""
+        click.Group.format_commands(self, ctx, formatter)
+
+
+def with_option(sentence: str, option: str | None) -> str:
+    """Add an option's name to a sentence, in brackets before its full stop."""
+    stem = sentence.removesuffix(".")
+    return f"{stem} ({option}){sentence[len(stem) :]}" if option else sentence
 
 
 @contextmanager
@@ -42,55 +61,56 @@ def _in_one_sentence(ctx: click.Context) -> Iterator[None]:
     try:
         yield
         if sys.stdout is not None:
-            sys.stdout.flush()  # else a full disk shows when Python ends
+            sys.stdout.flush()  # otherwise a full disk would show only when Python ends
     except GenreInferError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {with_option(str(error), _option(ctx, error.setting))}", err=True)
         ctx.exit(3)
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)
         ctx.exit(130)
-    except (
-        BrokenPipeError
-    ):  # the reader of our output has gone (head, less): nobody is left to tell
-        _drop_output()
-        ctx.exit(1)
-    except OSError as error:  # a full disk, say, under our output
-        _drop_output()
-        name = f" {error.filename}" if error.filename else ""
-        click.echo(f"Error: Reading or writing{name} failed: {error.strerror}.", err=True)
+    except OSError as error:  # for example a full disk under our output
+        # What is left in stdout's buffer must not be written when Python ends.
+        with suppress(AttributeError, OSError, ValueError):  # no stdout, or one without a file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # the reader has gone (head): nobody to tell
+            name = f" {error.filename}" if error.filename else ""
+            click.echo(f"Error: Reading or writing{name} failed: {error.strerror}.", err=True)
         ctx.exit(1)
 
 
-def _drop_output() -> None:
-    """What is still in stdout's buffer must not be tried again when Python ends."""
-    with suppress(AttributeError, OSError, ValueError):  # no stdout, or one without a file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _option(ctx: click.Context, setting: str | None) -> str | None:
+    """The option of the running subcommand that sets this keyword of Classifier, if it has one."""
+    command = getattr(ctx.command, "commands", {}).get(ctx.invoked_subcommand)
+    found = [p.opts[0] for p in command.params if p.name == setting] if command else []
+    return found[0] if found else None
 
 
 @contextmanager
 def ended_by_ctrl_c() -> Iterator[None]:
-    """Inside, Ctrl-C ends the process as it ends any program, at once: Python would wait until a
-    library returns to it, and TensorRT takes minutes to compile. Only where nothing is written."""
-    usual = signal.default_int_handler  # what ignores Ctrl-C, or does other things, stays
-    if threading.current_thread() is not threading.main_thread() or (
-        signal.getsignal(signal.SIGINT) is not usual
-    ):
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Let Ctrl-C end the process at once, without Python's own handling.
+
+    Python would wait until a library returns to it, and TensorRT takes minutes to compile. Use it
+    only where no output is being written.
+    """
+    default = signal.default_int_handler
+    # A handler that somebody else has set stays. Only the main thread may set one.
+    replace = signal.getsignal(signal.SIGINT) is default
+    replace = replace and threading.current_thread() is threading.main_thread()
+    if replace:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        if replace:
+            signal.signal(signal.SIGINT, default)
 
 
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
-    """Imports inside may fail only because of a missing extra; say which one to install."""
+    """Run imports that fail only where an extra is not installed, and say which one to install."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise GenreInferError(
-            f"This command needs the package {(error.name or '').partition('.')[0]}; install it "
-            f'with: pip install "genre-infer[{extra}]"'
-        ) from None
+        missing = f"This command needs the package {(error.name or '').partition('.')[0]}"
+        install = f'pip install "genre-infer[{extra}]"'
+        raise GenreInferError(f"{missing}; install it with: {install}") from None

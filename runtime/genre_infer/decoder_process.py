@@ -1,123 +1,290 @@
-"""A process that decodes posters, python -m genre_infer.decoder_process; in_process.py starts it.
+"""Decoding in processes, for where threads hold each other up by Python's interpreter lock.
 
-It reads paths from its standard input and answers each on its standard output; pixels go through
-memory that both processes see. It imports what decoding takes and no engine, and ends with its
-input.
+Each decoding thread has a process and waits for its answers, which leaves the interpreter to the
+other threads. A process is started as a command (python -m genre_infer.decoder_process) and not
+forked, so this process's threads, engines and GPUs do not matter to it, nor does a script have to
+guard its main part.
+
+A process reads paths from its standard input, and answers each on its standard output; pixels go
+through memory that both processes share. It imports what decoding needs and no engine, and ends
+when its input does.
 """
 
+import json
 import logging
 import mmap
 import os
+import signal
 import sys
 import threading
 import time
 import warnings
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from .posters import Limits, Pixels, PosterError, poster_pixels
+from .errors import GenreInferError
+from .pipeline import Decoder
+from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 
-# Any text, file names that are not UTF-8 included.
-_CODEC, _ERRORS = "utf-8", "surrogatepass"
+# These lead to a process's own files, as in `genre-infer <(curl …)`.
+_OWN_FILES = ("/dev/", "/proc/")
 
-_MOST = 1 << 16  # bytes of one read; a poster's messages have some tens
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is done with every path: the arguments of poster_pixels."""
-
-    width: int
-    height: int
-    limits: Limits
-    draft: bool
-
-    def arguments(self) -> list[str]:
-        """The words of a command line that from_arguments understands."""
-        numbers = (self.width, self.height, self.limits.pixels, self.limits.bytes, self.draft)
-        return [str(int(number)) for number in numbers]
-
-    @classmethod
-    def from_arguments(cls, words: list[str]) -> "Job":
-        """The job that arguments() has written down."""
-        width, height, pixels, most, draft = (int(word) for word in words)
-        return cls(width, height, Limits(pixels, most), bool(draft))
+_LONGEST_START = 60.0  # seconds
+_READY = "ready\n"
 
 
-def send(pipe: int, text: str) -> None:
-    """Write one message: its length, 4 bytes, and itself. Raises OSError where nobody reads."""
-    message = text.encode(_CODEC, _ERRORS)
-    data = len(message).to_bytes(4, "little") + message
-    while data:
-        data = data[os.write(pipe, data) :]
+class ProcessDecoder(Decoder[Source]):
+    """Decodes paths in a process, which is started for the first path, and again if it has ended.
+
+    Other sources are decoded in the calling thread.
+
+    Args:
+        width: See poster_pixels.
+        height: See poster_pixels.
+        limits: See poster_pixels.
+        draft: See poster_pixels.
+        problems: Gets a sentence if no process starts, and everything is then decoded in the
+            thread. None: that is an error.
+    """
+
+    def __init__(
+        self, width: int, height: int, limits: Limits, *, draft: bool, problems: list[str] | None
+    ) -> None:
+        self._settings = [width, height, limits.pixels, limits.bytes, int(draft)]
+        self._problems = problems
+        self._process: _Process | None = None
+        self._stopped = False
+        self._lock = threading.Lock()  # so that no process starts after stop
+        super().__init__(_new_decode(*self._settings))
+
+    def prepare(self, item: Source) -> None:
+        """Start the process, if this source needs one. Raises GenreInferError if none starts."""
+        if self._process is None and not self._problems and _path(item) is not None:
+            self._start()
+
+    def decode(self, item: Source) -> Pixels:
+        """Return uint8 [height, width, 3], RGB; they hold until the next call.
+
+        Raises:
+            PosterError: The poster cannot be used, or the process ended while decoding it (a
+                decoder crashed, or memory ran out).
+            GenreInferError: No process starts, or it failed otherwise.
+        """
+        self.prepare(item)
+        path = _path(item)
+        if path is None or self._process is None:
+            return super().decode(item)
+        try:
+            self._process.send(path)
+        except OSError:  # it ended before this poster, which is not to blame
+            self._start()
+            if self._process is None:
+                return super().decode(item)
+            self._process.send(path)
+        answer = self._process.receive()
+        if not answer:
+            cause = self._end()
+            raise PosterError("unreadable", f"The process that decoded it ended ({cause}).")
+        status, limit, message = answer
+        if status == "ok":
+            return self._process.pixels
+        if status is None:
+            raise GenreInferError(f"Decoding {path!r} failed: {message}")
+        raise PosterError(status, message, limit)
+
+    def stop(self) -> None:
+        """Kill the process, whatever it is doing. Nothing is decoded afterwards."""
+        with self._lock:
+            self._stopped = True
+            process = self._process
+        if process is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """Kill the process, and release its pipes and memory."""
+        self.stop()
+        self._end()
+
+    def _start(self) -> None:
+        self._end()
+        cause = ""
+        with self._lock:
+            if self._stopped:
+                raise GenreInferError("Decoding was stopped.")
+            try:
+                self._process = _Process(self._settings)
+            except OSError as error:
+                cause = error.strerror or str(error)
+        if self._process is not None and not self._process.is_ready():
+            cause = self._end()
+        if cause:
+            cause = f"A decoding process does not start ({cause})."
+            message = f'{cause} Decode in threads: decoders="threads".'
+            if self._problems is None or self._stopped:
+                raise GenreInferError(message)
+            self._problems.append(message)
+
+    def _end(self) -> str:
+        """Release the process. Returns how it ended."""
+        process, self._process = self._process, None
+        return process.end() if process is not None else ""
 
 
-def receive(pipe: int) -> str:
-    """Read one message. The two sides take turns, so nothing can follow it yet. Raises EOFError
-    where the other side has ended."""
-    data = os.read(pipe, _MOST)
-    while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], "little"):
-        part = os.read(pipe, _MOST)
-        if not part:
-            raise EOFError
-        data += part
-    return data[4:].decode(_CODEC, _ERRORS)
+class _Process:
+    """A decoding process, with its pipes and memory. Raises OSError."""
+
+    def __init__(self, settings: list[int]) -> None:
+        import subprocess  # the process itself does without it
+
+        width, height = settings[:2]
+        memory, handle, inherited = _shared_memory(height * width * 3)
+        apart: dict[str, Any] = {"process_group": 0, "pass_fds": inherited}  # from Ctrl-C
+        if sys.platform == "win32":
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+            apart = {"creationflags": flags}
+        words = ["-m", f"{__package__}.decoder_process", *map(str, settings), handle]
+        # It imports from the same places as this process.
+        path = os.pathsep.join(place for place in sys.path if isinstance(place, str))
+        environment = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        try:
+            self._popen = subprocess.Popen(
+                # -P: no module is taken from the current folder.
+                [sys.executable, "-P", "-X", f"utf8={sys.flags.utf8_mode}", *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                encoding="ascii",
+                errors="replace",
+                env={**os.environ, **environment},
+                **apart,
+            )
+        finally:
+            for descriptor in inherited:
+                os.close(descriptor)
+        self._requests: Any = self._popen.stdin
+        self._answers: Any = self._popen.stdout
+        self.pixels: Pixels = np.frombuffer(memory, np.uint8).reshape(height, width, 3)
+
+    def is_ready(self) -> bool:
+        """Wait until it says so.
+
+        What comes before was printed by something that Python imports at its start.
+        """
+        limit = threading.Timer(_LONGEST_START, self.kill)
+        limit.start()
+        try:
+            while line := self._answers.readline():
+                if line == _READY:
+                    return True
+        finally:
+            limit.cancel()
+        return False
+
+    def send(self, path: str) -> None:
+        """Ask for a path. Raises OSError if the process has ended."""
+        print(json.dumps(path), file=self._requests, flush=True)
+
+    def receive(self) -> Any:
+        """Return its answer, or None if the process has ended."""
+        line = self._answers.readline()
+        return json.loads(line) if line.endswith("\n") else None
+
+    def kill(self) -> None:
+        """Kill it from any thread; the pipes stay open for the thread that reads them."""
+        self._popen.kill()
+
+    def end(self) -> str:
+        """Kill it and close the pipes. Returns how it ended."""
+        import subprocess
+
+        self.kill()
+        with suppress(subprocess.TimeoutExpired):  # it hangs in a read of a disk or network
+            self._popen.wait(1)
+        for pipe in (self._requests, self._answers):
+            with suppress(OSError):  # what was not sent
+                pipe.close()
+        code = self._popen.returncode
+        if code is not None and code < 0:
+            with suppress(ValueError):
+                return signal.Signals(-code).name
+        return f"exit status {code}"
 
 
-def open_memory(handle: str, size: int) -> mmap.mmap:
-    """The memory that the other process made, `size` bytes: by its name on Windows, elsewhere by a
-    file descriptor that was inherited."""
+def _path(source: Source) -> str | None:
+    """Return the path of a source that any process can read."""
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    return path if isinstance(path, str) and not path.startswith(_OWN_FILES) else None
+
+
+def _shared_memory(size: int, handle: str = "") -> tuple[mmap.mmap, str, tuple[int, ...]]:
+    """Make memory that a new process can open, or open it by its handle.
+
+    It lives as long as one of the two processes has it.
+
+    Returns:
+        The memory, its handle, and the file descriptors that the process must inherit.
+    """
+    # Not multiprocessing's: it would start another process, which unlinks the memory twice.
     if sys.platform == "win32":
-        return mmap.mmap(-1, size, tagname=handle)
-    memory = mmap.mmap(int(handle), size)
-    os.close(int(handle))
-    return memory
+        handle = handle or f"genre-infer-{os.urandom(16).hex()}"
+        return mmap.mmap(-1, size, tagname=handle), handle, ()
+    if handle:
+        descriptor = int(handle)
+    elif sys.platform == "linux":
+        descriptor = os.memfd_create("genre-infer")
+    else:
+        from tempfile import TemporaryFile
+
+        with TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return mmap.mmap(descriptor, size), str(descriptor), (descriptor,)
+
+
+def _new_decode(width: int, height: int, most_pixels: int, most_bytes: int, draft: int) -> Any:
+    limits = Limits(most_pixels, most_bytes)
+    return partial(poster_pixels, width=width, height=height, limits=limits, draft=bool(draft))
 
 
 def main(words: list[str]) -> None:
-    """Answer paths until there are no more: with nothing where the pixels are in the memory, else
-    with a line that is the poster's status, or empty for a fault of ours, and a message."""
-    *numbers, handle = words
-    job = Job.from_arguments(numbers)
-    memory = open_memory(handle, job.height * job.width * 3)
-    pixels = np.frombuffer(memory, np.uint8).reshape(job.height, job.width, 3)
-    requests, replies = _pipes_apart()
+    """Answer paths until there are no more, each with a line of JSON.
+
+    A path is a line of JSON too. The answer is a list: the poster's status, null for a bug; the
+    limit that it exceeded, or null; a message. If the status is ok, the pixels are in the memory.
+    """
+    *settings, handle = words
+    width, height, *limits = map(int, settings)
+    decode = _new_decode(width, height, *limits)
+    memory = _shared_memory(height * width * 3, handle)[0]
+    pixels = np.frombuffer(memory, np.uint8).reshape(height, width, 3)
+    # The two pipes move to other numbers: what a library prints must not mix with the answers.
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
     # Pillow warns of large pictures and odd EXIF; here these are rows.
     warnings.simplefilter("ignore")
     logging.disable()
     if sys.platform != "win32":
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    try:
-        send(replies, "")  # ready
-        while True:
-            send(replies, _decode(receive(requests), job, pixels))
-    except (EOFError, OSError):
-        os._exit(0)  # nobody is there any more
-
-
-def _decode(path: str, job: Job, pixels: Pixels) -> str:
-    try:
-        pixels[:] = poster_pixels(path, job.width, job.height, job.limits, draft=job.draft)
-    except PosterError as error:
-        return f"{error.status}\n{error}"
-    except Exception as error:
-        return f"\n{type(error).__name__}: {error}"
-    return ""
-
-
-def _pipes_apart() -> tuple[int, int]:
-    """The two pipes under numbers that nobody knows, and nothing in their places: what a library
-    prints must not get among the answers."""
-    requests, replies = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    return requests, replies
+    with suppress(OSError):  # the other process has ended
+        print(f"\n{_READY}", end="", file=answers, flush=True)
+        for line in requests:
+            answer: tuple[str | None, str | None, str] = ("ok", None, "")
+            try:
+                pixels[:] = decode(json.loads(line))
+            except PosterError as error:
+                answer = (error.status, error.limit, str(error))
+            except Exception as error:
+                answer = (None, None, f"{type(error).__name__}: {error}")
+            print(json.dumps(answer), file=answers, flush=True)
+    os._exit(0)
 
 
 def _end_with(parent: int) -> None:
-    """Where the other process is killed amid a read that never returns, no end of input is seen."""
+    """End when the parent is killed, even during a read that never returns."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(0)

@@ -1,4 +1,4 @@
-"""From arguments to the posters' paths: files as named, folders searched, lists read from stdin."""
+"""From arguments to the posters' paths: named files, searched folders, and lists on stdin."""
 
 import os
 import re
@@ -9,13 +9,14 @@ from .posters import SUFFIXES
 
 
 class Discovery:
-    """Finds posters lazily, in order, and counts what it passes over.
+    """Finds posters lazily and in order, and counts the files that it skips.
 
-    A path that is named gets through whatever it is. A folder is searched recursively, in natural
+    A named path is always yielded, whatever it is. A folder is searched recursively, in natural
     order (poster-9 before poster-10), for files with a poster's suffix; hidden files and folders
-    are skipped. "-" reads one path a line from `stdin`.
+    are left out. "-" reads one path per line from `stdin`.
 
-    others: files passed over so far for their suffix.
+    Attributes:
+        others: How many files were skipped so far for their suffix.
     """
 
     def __init__(self, paths: Iterable[str], stdin: BinaryIO | None = None) -> None:
@@ -26,8 +27,7 @@ class Discovery:
         for path in self._paths:
             if path == "-" and self._stdin is not None:
                 for line in self._stdin:
-                    name = line.rstrip(b"\r\n")
-                    if name:
+                    if name := line.rstrip(b"\r\n"):
                         yield from self._expand(_decoded(name))
             else:
                 yield from self._expand(path)
@@ -44,7 +44,7 @@ class Discovery:
             identity = (info.st_dev, info.st_ino)
             if identity in above:  # a link to a folder that we are in
                 return
-            names, folders = self._listed(folder)
+            names, folders = self._list(folder)
         except OSError:
             yield folder  # its row will say why it cannot be read
             return
@@ -55,9 +55,11 @@ class Discovery:
             else:
                 yield path
 
-    def _listed(self, folder: str) -> tuple[list[str], set[str]]:
-        """The names of a folder's posters and folders, in order, and which are folders. Names and
-        not entries: a folder of a million posters has to fit in memory."""
+    def _list(self, folder: str) -> tuple[list[str], set[str]]:
+        """List a folder's posters and folders in order, and tell which are folders.
+
+        Names rather than entries: a folder of a million posters must fit in memory.
+        """
         names, folders = [], set()
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -83,13 +85,13 @@ def _decoded(name: bytes) -> str:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle, or into a folder that may not be entered
+    except OSError:  # a link in a circle, or into a folder that we may not enter
         return False
 
 
 def natural_key(name: str) -> str:
-    """Sorts digits by their value, before anything else, and letters regardless of case."""
-    # One string: its memory is a tenth of that of a list of parts.
+    """Make a sort key that orders numbers by value, before anything else, and ignores case."""
+    # One string takes a tenth of the memory of a list of parts.
     return re.sub(r"\d+", _by_value, name.casefold()) + "\0" + name
 
 

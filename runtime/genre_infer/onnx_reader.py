@@ -1,32 +1,57 @@
-"""Reads of an ONNX file what must be known before an engine gets it, without the package onnx.
+"""Reads what must be known of an ONNX file before an engine gets it, without the package onnx.
 
-An ONNX file is a protocol buffer: fields of (number, wire type, value). The numbers below are those
-of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+An ONNX file is a protocol buffer: each message is a list of fields of (number, wire type, value).
+The numbers below are those of onnx.proto
+(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from .errors import ModelError
 from .metadata import INPUT, KEY, OUTPUT, Metadata
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _FLOAT, _UINT8 = 1, 2  # TensorProto.DataType
-_HERE = 0  # TensorProto.DataLocation
 _STANDARD_DOMAINS = {"", "ai.onnx"}
-_NOTHING = memoryview(b"")
+
+# The messages that are read, and which of their fields hold further ones. An inner graph's inputs
+# and outputs are not the model's.
+_INNER = {
+    "model": {7: "graph", 8: "opset", 14: "property", 20: "training", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "inner": {1: "node", 5: "tensor", 15: "sparse"},
+    "training": {1: "inner", 2: "inner"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "inner", 10: "tensor", 11: "inner", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+
+_Value: TypeAlias = int | memoryview
+_Fields: TypeAlias = list[tuple[int, _Value]]
+_Signature: TypeAlias = tuple[int, list[int | None]]
 
 
 @dataclass
 class OnnxFile:
-    """metadata: key -> text. inputs, outputs: name -> (element type, dimensions; None: any).
-    domains: operator domains in use, in the graph, its subgraphs and functions. functions: names of
-    the model's own. external: whether data lies in other files. ir_version, opset: of the format
-    and of the standard operators; 0 where the file does not say."""
+    """What an ONNX file says outside its weights.
+
+    Attributes:
+        metadata: Key -> text.
+        inputs: Name -> (element type, dimensions; None: any size). Initializers are left out.
+        outputs: The same of the outputs.
+        domains: Operator domains in use, in the graph, its subgraphs and functions.
+        functions: Names of the operators that the model defines itself.
+        external: Whether weights are in other files.
+        ir_version: Version of the format; 0 where the file does not say.
+        opset: Version of the standard operators; 0 where the file does not say.
+    """
 
     metadata: dict[str, str] = field(default_factory=dict)
-    inputs: dict[str, tuple[int, list[int | None]]] = field(default_factory=dict)
-    outputs: dict[str, tuple[int, list[int | None]]] = field(default_factory=dict)
+    inputs: dict[str, _Signature] = field(default_factory=dict)
+    outputs: dict[str, _Signature] = field(default_factory=dict)
     domains: set[str] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)
     external: bool = False
@@ -35,251 +60,170 @@ class OnnxFile:
 
 
 def read_metadata(model: bytes) -> Metadata:
-    """The metadata of a model that this runtime can use. Raises ModelError, see read_file and
-    check."""
+    """Read the metadata of a model that this runtime can use.
+
+    Raises:
+        ModelError: See read_file and check.
+    """
     return check(read_file(model))
 
 
 def read_file(model: bytes) -> OnnxFile:
-    """Read what an ONNX file says outside its weights. Raises ModelError for what is not ONNX and
-    for a file that was cut short."""
+    """Read what an ONNX file says outside its weights.
+
+    Raises:
+        ModelError: The file is not ONNX, is damaged, or was cut short.
+    """
+    file, outermost = OnnxFile(), None
     try:
-        file = _read_model(memoryview(model))
-    except _PastTheEndError:
-        raise ModelError("The file ends before the model does; fetch or export it anew.") from None
-    except (IndexError, ValueError, RecursionError):
-        raise ModelError("The file is not an ONNX model, or it is damaged.") from None
+        outermost = list(_fields(memoryview(model)))
+        for kind, fields in _messages("model", outermost):
+            _read(kind, fields, file)
+    except (IndexError, ValueError, RecursionError) as error:
+        # Every ONNX file begins with its ir_version.
+        if outermost is None and isinstance(error, IndexError) and model.startswith(b"\x08"):
+            message = "The file ends before the model does; fetch or export it again."
+            raise ModelError(message) from None
+        file = OnnxFile()
     if not file.inputs and not file.outputs:
         raise ModelError("The file is not an ONNX model, or it is damaged.")
     return file
 
 
 def check(file: OnnxFile) -> Metadata:
-    """Refuse, each with its own sentence, data in other files, operators outside the standard
-    domain, functions of a model's own, missing or faulty metadata, other inputs and outputs.
+    """Check that this runtime can use a file, and return its metadata.
 
-    Returns the metadata. Raises ModelError.
+    Raises:
+        ModelError: Weights are in other files, operators are not of the standard domain, the model
+            defines operators, or its metadata, inputs or outputs are missing or wrong.
     """
     if file.external:
         raise ModelError("The model keeps weights in other files; export it as one file.")
-    strange = sorted(file.domains - _STANDARD_DOMAINS)
-    if strange:
-        raise ModelError(
-            f"The model has operators outside the ONNX standard: {', '.join(strange)}."
-        )
+    unknown = ", ".join(sorted(file.domains - _STANDARD_DOMAINS))
+    if unknown:
+        raise ModelError(f"The model has operators outside the ONNX standard: {unknown}.")
     if file.functions:  # one could stand in for an operator of the standard
-        raise ModelError(
-            f"The model defines operators of its own: {', '.join(sorted(file.functions))}."
-        )
+        functions = ", ".join(sorted(file.functions))
+        raise ModelError(f"The model defines operators of its own: {functions}.")
     if KEY not in file.metadata:
-        raise ModelError(
-            "The ONNX file has no metadata of genre-infer; it was not made by genre-export, or its "
-            "end is missing."
-        )
+        cause = "it was not made by genre-export, or its end is missing"
+        raise ModelError(f"The ONNX file has no metadata of genre-infer; {cause}.")
     metadata = Metadata.from_json(file.metadata[KEY])
-    _check_signature(file, len(metadata.genres))
-    return metadata
-
-
-def _check_signature(file: OnnxFile, genres: int) -> None:
-    kind, shape = file.inputs.get(INPUT, (0, []))
-    if list(file.inputs) != [INPUT] or kind != _UINT8 or shape != [None, None, None, 3]:
+    genres = len(metadata.genres)
+    if file.inputs != {INPUT: (_UINT8, [None, None, None, 3])}:
         raise ModelError(f"The model's input is not {INPUT!r}, uint8 [N, height, width, 3].")
     kind, shape = file.outputs.get(OUTPUT, (0, []))
     if list(file.outputs) != [OUTPUT] or kind != _FLOAT or shape[:1] != [None] or len(shape) != 2:
         raise ModelError(f"The model's output is not {OUTPUT!r}, float32 [N, {genres}].")
     if shape[1] != genres:
-        raise ModelError(
-            f"The model's metadata names {genres} genres, but its output is float32 "
-            f"[N, {shape[1] or 'any'}]; it was changed after its export."
-        )
+        output = f"its output is float32 [N, {shape[1] or 'any'}]; it was changed after its export"
+        raise ModelError(f"The model's metadata names {genres} genres, but {output}.")
+    return metadata
 
 
-class _PastTheEndError(ValueError):
-    """The outermost message of what begins as ONNX does is not whole."""
+def _read(kind: str, fields: _Fields, file: OnnxFile) -> None:
+    """Note what one message says."""
+    last = dict(fields)  # of a field that appears twice, the last one counts
+    if kind == "model":
+        file.ir_version = _int(last.get(1, 0))
+    elif kind == "opset" and _text(last, 1) in _STANDARD_DOMAINS:
+        file.opset = _int(last.get(2, 0))
+    elif kind == "property":
+        key = _text(last, 1)
+        if key in file.metadata:
+            raise ModelError(f"The model's metadata has {key!r} twice.")
+        file.metadata[key] = _text(last, 2)
+    elif kind == "function":
+        name, domain = _text(last, 1), _text(last, 10)
+        file.functions.append(f"{domain}:{name}" if domain else name)
+        file.domains.add(domain)
+    elif kind == "node":
+        file.domains.add(_text(last, 7))
+    elif kind == "tensor":  # external_data, data_location
+        file.external |= any(n == 13 or (n == 14 and value != 0) for n, value in fields)
+    elif kind == "graph":
+        tensors = {_text(dict(_fields(value)), 8) for n, value in fields if n == 5}
+        _read_signatures(fields, 11, file.inputs, tensors)
+        _read_signatures(fields, 12, file.outputs, set())
 
 
-def _read_model(model: memoryview) -> OnnxFile:
-    file = OnnxFile()
-    for number, value in _whole_fields(model):
-        if number == 1:  # ir_version
-            file.ir_version = _int(value)
-        elif number == 7:  # graph
-            _read_graph(_bytes(value), file, outermost=True)
-        elif number == 8:  # opset_import: domain = 1, version = 2
-            entry = dict(_fields(_bytes(value)))
-            if _text(entry.get(1, _NOTHING)) in _STANDARD_DOMAINS:
-                file.opset = _int(entry.get(2, 0))
-        elif number == 14:  # metadata_props: key = 1, value = 2
-            _read_property(_bytes(value), file)
-        elif number == 20:  # training_info: initialization = 1, algorithm = 2
-            for part, inner in _fields(_bytes(value)):
-                if part in (1, 2):
-                    _read_graph(_bytes(inner), file, outermost=False)
-        elif number == 25:  # functions
-            _read_function(_bytes(value), file)
-    return file
-
-
-def _whole_fields(model: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The outermost fields. A file that begins with ir_version, as every ONNX file does, and whose
-    last field runs past the end was cut short; any other that does so is something else."""
-    try:
-        yield from _fields(model)
-    except (IndexError, _FieldPastTheEndError):
-        if bytes(model[:1]) == b"\x08":
-            raise _PastTheEndError from None
-        raise
-
-
-def _read_property(entry: memoryview, file: OnnxFile) -> None:
-    parts = {n: _text(v) for n, v in _fields(entry)}
-    key = parts.get(1, "")
-    if key in file.metadata:
-        raise ModelError(f"The model's metadata has {key!r} twice.")
-    file.metadata[key] = parts.get(2, "")
-
-
-def _read_function(function: memoryview, file: OnnxFile) -> None:
-    # name = 1, node = 7, domain = 10
-    name, domain = _last_text(function, 1), _last_text(function, 10)
-    file.functions.append(f"{domain}:{name}" if domain else name)
-    file.domains.add(domain)
-    for number, value in _fields(function):
-        if number == 7:
-            _read_node(_bytes(value), file)
-
-
-def _read_graph(graph: memoryview, file: OnnxFile, *, outermost: bool) -> None:
-    initializers = set()
-    inputs: list[tuple[str, tuple[int, list[int | None]]]] = []
-    for number, value in _fields(graph):
-        if number == 1:  # node
-            _read_node(_bytes(value), file)
-        elif number == 5:  # initializer
-            initializers.add(_last_text(_bytes(value), 8))
-            _read_tensor(_bytes(value), file)
-        elif number == 15:  # sparse_initializer
-            _read_sparse(_bytes(value), file)
-        elif number == 11 and outermost:
-            inputs.append(_value_info(_bytes(value)))
-        elif number == 12 and outermost:
-            _add(file.outputs, *_value_info(_bytes(value)))
-    for name, info in inputs:
-        if name not in initializers:
-            _add(file.inputs, name, info)
-
-
-def _add(
-    values: dict[str, tuple[int, list[int | None]]], name: str, info: tuple[int, list[int | None]]
+def _read_signatures(
+    fields: _Fields, wanted: int, found: dict[str, _Signature], but: set[str]
 ) -> None:
-    if name in values:
-        raise ValueError("two of one name")
-    values[name] = info
+    for info in (list(_fields(value)) for number, value in fields if number == wanted):
+        name = _text(dict(info), 1)
+        if name in found:
+            raise ValueError("two of one name")
+        if name not in but:
+            found[name] = _signature(info)
 
 
-def _read_node(node: memoryview, file: OnnxFile) -> None:
-    domain = ""
-    for number, value in _fields(node):
-        if number == 7:
-            domain = _text(value)
-        elif number == 5:  # attribute
-            for part, inner in _fields(_bytes(value)):
-                if part in (5, 10):  # tensor, tensors
-                    _read_tensor(_bytes(inner), file)
-                elif part in (6, 11):  # graph, graphs
-                    _read_graph(_bytes(inner), file, outermost=False)
-                elif part in (22, 23):  # sparse_tensor, sparse_tensors
-                    _read_sparse(_bytes(inner), file)
-    file.domains.add(domain)
+def _signature(info: _Fields) -> _Signature:
+    """Read the element type and the dimensions; the type is 0 for what is not a plain tensor."""
+    types = [part for number, value in info if number == 2 for part in _fields(value)]
+    if {which for which, _ in types} - {1, 6}:  # neither tensor_type nor denotation
+        return 0, []
+    tensor = [part for which, value in types if which == 1 for part in _fields(value)]
+    shape = [dim for number, value in tensor if number == 2 for _, dim in _fields(value)]
+    return _int(dict(tensor).get(1, 0)), [_dimension(dim) for dim in shape]
 
 
-def _read_tensor(tensor: memoryview, file: OnnxFile) -> None:
-    # external_data = 13, data_location = 14
-    for number, value in _fields(tensor):
-        if number == 13 or (number == 14 and value != _HERE):
-            file.external = True
+def _dimension(dimension: _Value) -> int | None:
+    # dim_value; a named dimension (dim_param) can be anything
+    sizes = [_int(v) if number == 1 else None for number, v in _fields(dimension) if number < 3]
+    return sizes[-1] if sizes else None
 
 
-def _read_sparse(tensor: memoryview, file: OnnxFile) -> None:
-    for number, value in _fields(tensor):
-        if number in (1, 2):  # values, indices
-            _read_tensor(_bytes(value), file)
+def _messages(kind: str, fields: _Fields) -> Iterator[tuple[str, _Fields]]:
+    """Yield a message and all those in it that _INNER names, each with its kind."""
+    yield kind, fields
+    inner = _INNER.get(kind, {})
+    for number, value in fields:
+        if number in inner:
+            yield from _messages(inner[number], list(_fields(value)))
 
 
-def _value_info(info: memoryview) -> tuple[str, tuple[int, list[int | None]]]:
-    name, kind, shape = "", 0, []
-    for number, value in _fields(info):
-        if number == 1:
-            name = _text(value)
-        elif number == 2:  # type: tensor_type = 1; any other is no plain tensor
-            for which, tensor in _fields(_bytes(value)):
-                if which not in (1, 6):  # 6: a remark
-                    kind = 0
-                for part, inner in _fields(_bytes(tensor)) if which == 1 else ():
-                    if part == 1:  # elem_type
-                        kind = _int(inner)
-                    elif part == 2:  # shape: dim = 1; of a message that is there twice, both count
-                        shape += [_dimension(_bytes(d)) for _, d in _fields(_bytes(inner))]
-    return name, (kind, shape)
-
-
-def _dimension(dimension: memoryview) -> int | None:
-    size = None
-    for number, value in _fields(dimension):
-        if number in (1, 2):  # dim_value; a named dimension (dim_param) can be anything
-            size = _int(value) if number == 1 else None
-    return size
-
-
-def _last_text(message: memoryview, wanted: int) -> str:
-    """Of a field that is there twice, the last one counts."""
-    return _text(dict(_fields(message)).get(wanted, _NOTHING))
-
-
-def _text(value: int | memoryview) -> str:
-    return str(_bytes(value), "utf-8")
-
-
-def _bytes(value: int | memoryview) -> memoryview:
+def _text(fields: dict[int, _Value], number: int) -> str:
+    value = fields.get(number, memoryview(b""))
     if isinstance(value, int):
-        raise ValueError("a number where a message belongs")
-    return value
+        raise ValueError("a number where a text belongs")
+    return str(value, "utf-8")
 
 
-def _int(value: int | memoryview) -> int:
+def _int(value: _Value) -> int:
     if not isinstance(value, int):
         raise ValueError("a message where a number belongs")
     return value
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a message. Raises ValueError or IndexError on what is not one."""
+def _fields(message: _Value) -> Iterator[tuple[int, _Value]]:
+    """Split a message into fields.
+
+    Raises:
+        IndexError: The message ends within a field.
+        ValueError: This is not a message.
+    """
+    if isinstance(message, int):
+        raise ValueError("a number where a message belongs")
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
-        # Engines take a key's lower 32 bits: a larger one would be another field to them.
+        # Engines take a key's lower 32 bits: to them a larger key would be another field.
         if not 0 < key >> 3 < 1 << 29:
-            raise ValueError("no number of a field")
+            raise ValueError("not a field's number")
         wire = key & 7
-        if wire == _VARINT:
-            value, position = _varint(message, position)
-            yield key >> 3, value
-            continue
-        if wire == _BYTES:
+        size = {_FIXED64: 8, _FIXED32: 4}.get(wire, 0)
+        if wire in (_VARINT, _BYTES):
             size, position = _varint(message, position)
-        elif wire in (_FIXED64, _FIXED32):
-            size = 8 if wire == _FIXED64 else 4
-        else:
+        elif not size:
             raise ValueError(f"wire type {wire}")
+        if wire == _VARINT:
+            yield key >> 3, size
+            continue
         if position + size > len(message):
-            raise _FieldPastTheEndError
+            raise IndexError("a field is longer than what is left of its message")
         yield key >> 3, message[position : position + size]
         position += size
-
-
-class _FieldPastTheEndError(ValueError):
-    """A field is longer than what is left of its message."""
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

@@ -1,65 +1,91 @@
 """Posters to probabilities: decoded by threads, computed in batches, delivered in order.
 
-Decoding threads, each with a decoder of its own, fill batches; the thread that decodes a batch's
-last poster hands it to the lanes, threads that run the engine; whoever consumes takes rows from the
-oldest batch. Only so many batches are under way, so memory does not depend on how many posters
-there are, and decoding and computing go on while the consumer works.
+Decoding threads, each with a decoder of its own, fill batches. The thread that decodes a batch's
+last poster hands it to the lanes, which are threads that run the engine. The consumer takes rows
+from the oldest batch. Only a few batches are under way at a time, so memory does not depend on the
+number of posters, and decoding and computing go on while the consumer works.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .decoders import Decoder
 from .errors import GenreInferError
-from .posters import Pixels
+from .posters import Pixels, PosterError
+
+if TYPE_CHECKING:  # processes that decode import this module, and need no engine
+    from .engines import Engine, Probabilities
 
 Item = TypeVar("Item")
-Row = NDArray[np.float32]
 
-_LOOK = 0.5  # seconds between looks at the clock, also where a signal can end the wait (Windows)
-# Seconds that a stopped run waits for the batches being computed, a second or so on the slowest
-# processors: Python must not end while an engine is amid its work. Ctrl-C does not wait so long.
+# Seconds between looks at the clock; on Windows a signal can end the wait only then.
+_LOOK = 0.5
+# Seconds that a stopped run waits for the batches being computed, which take a second or so on the
+# slowest processors: Python must not end while an engine works. Ctrl-C waits less.
 _PATIENCE, _PATIENCE_ON_CTRL_C = 10.0, 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Stages(Generic[Item]):
-    """What is done, by how many threads.
+class Decoder(Generic[Item]):
+    """Decodes for one thread. This one calls a function, which nothing can stop.
 
-    decoder: makes what each of `workers` threads decodes with, to pixels of `size` (height, width).
-    run: a batch of these to float32 [N, genres], called by `lanes` threads; may raise. timeout:
-    seconds for one poster's decoding, or None.
+    What prepare and decode raise counts as the item's fault.
     """
 
-    decoder: Callable[[], Decoder[Item]]
-    run: Callable[[Pixels], Row]
-    size: tuple[int, int]
-    batch_size: int
-    workers: int
-    lanes: int
-    timeout: float | None = None
+    def __init__(self, decode: Callable[[Item], Pixels]) -> None:
+        self._decode = decode
+
+    def decode(self, item: Item) -> Pixels:
+        """Return the item's pixels, uint8 [height, width, 3]; they hold until the next call."""
+        return self._decode(item)
+
+    def prepare(self, item: Item) -> None:
+        """Start what decoding this item needs; it does not count towards the time limit."""
+
+    def stop(self) -> None:
+        """End a decode that is under way, if possible. Called by other threads."""
+
+    def close(self) -> None:
+        """Release what the decoder holds. Called by its own thread when it ends."""
 
 
 def classified(
-    items: Iterable[Item], stages: Stages[Item]
-) -> Generator[tuple[Item, Row | Exception], None, None]:
-    """Yield (item, its row of probabilities), in the order of items.
+    items: Iterable[Item],
+    new_decoder: Callable[[], Decoder[Item]],
+    engine: "Engine",
+    *,
+    size: tuple[int, int],
+    workers: int,
+    timeout: float | None = None,
+) -> Generator[tuple[Item, "Probabilities | Exception"], None, None]:
+    """Yield each item with its row of probabilities, in the order of items.
 
-    A fault of decoding is yielded in the row's place, TimeoutError for an item that took too long:
-    a thread cannot be stopped, so it is left behind and another takes its place. A fault of run
-    or of items is raised where it occurred, after the rows before it. Items are taken by the
-    consumer's thread, lanes + 2 batches ahead and no more; all threads end with the generator.
+    Items are taken by the consumer's thread, at most lanes + 2 batches ahead. All threads end with
+    the generator.
+
+    Args:
+        items: What the decoders take.
+        new_decoder: Makes a decoder for one thread.
+        engine: Computes the batches; each of its lanes gets a thread.
+        size: Height and width of the decoded pixels.
+        workers: How many threads decode.
+        timeout: Seconds for decoding one item, or None. A thread cannot be stopped, so one that
+            takes longer is left behind, and another takes its place.
+
+    Yields:
+        (item, float32 [genres]), or (item, the exception that decoding raised, PosterError for one
+        that took too long).
+
+    Raises:
+        Exception: What the engine or `items` raised, after the rows before it.
     """
-    pipeline, patience = _Pipeline(stages), _PATIENCE
+    pipeline, patience = _Pipeline(new_decoder, engine, size, workers, timeout), _PATIENCE
     try:
         pipeline.start()
         yield from pipeline.rows(iter(items))
@@ -74,28 +100,17 @@ class _Batch:
     """Posters that are computed together, each with its own slot in one array."""
 
     def __init__(self, items: list[Any], pixels: Pixels) -> None:
-        self.pixels: Pixels | None = pixels
+        self.pixels = pixels
         self.slots = [_Slot(self, position, item) for position, item in enumerate(items)]
         self.left = len(items)
         self.lock = threading.Lock()
         self.done = threading.Event()
-        self.rows: Row | None = None
+        self.rows: Any = None  # Probabilities, once they are computed
         self.fault: Exception | None = None
-
-    def compute(self, run: Callable[[Pixels], Row]) -> Pixels:
-        """Compute the rows, or keep the fault. Returns the pixels, which are done with."""
-        pixels, self.pixels = self.pixels, None
-        assert pixels is not None
-        try:
-            if any(slot.fault is None for slot in self.slots):
-                self.rows = run(pixels)
-        except Exception as error:
-            self.fault = error
-        return pixels
 
 
 class _Slot:
-    """One poster's place in a batch; settled once it is decoded, or has failed."""
+    """One poster's place in a batch; settled once it is decoded or has failed."""
 
     __slots__ = ("batch", "decoder", "fault", "item", "position", "settled", "started")
 
@@ -106,110 +121,85 @@ class _Slot:
         self.settled = False
         self.fault: Exception | None = None
 
-    def settle(self, outcome: Pixels | Exception) -> tuple[bool, bool]:
-        """Whether this was the first outcome, which alone counts, and the batch's last one."""
-        with self.batch.lock:
-            if self.settled:
-                return False, False
-            self.settled = True
-            assert self.batch.pixels is not None
-            if isinstance(outcome, Exception):
-                self.fault = outcome
-                self.batch.pixels[self.position] = 0
-            else:
-                self.batch.pixels[self.position] = outcome
-            self.batch.left -= 1
-            return True, self.batch.left == 0
 
-
+@dataclass(eq=False)
 class _Pipeline:
-    def __init__(self, stages: Stages[Any]) -> None:
-        self._stages = stages
-        self._undecoded: SimpleQueue[_Slot | None] = SimpleQueue()
-        self._ready: SimpleQueue[_Batch | None] = SimpleQueue()
-        self._under_way: deque[_Batch] = deque()
-        self._spare: list[Pixels] = []
-        self._stopped = False
-        self._decoders: list[Decoder[Any]] = []
-        self._lanes: list[threading.Thread] = []
+    new_decoder: Callable[[], Decoder[Any]]
+    engine: "Engine"
+    size: tuple[int, int]
+    workers: int
+    timeout: float | None
+    undecoded: SimpleQueue[_Slot | None] = field(default_factory=SimpleQueue)
+    ready: SimpleQueue[_Batch | None] = field(default_factory=SimpleQueue)
+    under_way: deque[_Batch] = field(default_factory=deque)
+    spare: list[Pixels] = field(default_factory=list)
+    decoders: list[Decoder[Any]] = field(default_factory=list)
+    lanes: list[threading.Thread] = field(default_factory=list)
+    stopped: bool = False
 
     def start(self) -> None:
-        """Start all threads. Raises GenreInferError where the system gives no more."""
+        """Start all threads. Raises GenreInferError where the system allows no more."""
         try:
-            for _ in range(self._stages.workers):
+            for _ in range(self.workers):
                 self._start_decoding()
-            for _ in range(self._stages.lanes):
-                self._lanes.append(self._start(self._compute, "genre-infer-lane"))
+            for _ in range(self.engine.lanes):
+                self.lanes.append(_start(self._compute, "genre-infer-lane"))
         except RuntimeError as error:
-            count = self._stages.workers
-            raise GenreInferError(
-                f"{count} decoding threads cannot be started ({error}); ask for fewer with "
-                "--threads."
-            ) from None
+            message = f"{self.workers} decoding threads cannot be started ({error})"
+            raise GenreInferError(f"{message}; ask for fewer.", "threads") from None
 
-    def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, Row | Exception]]:
-        most, first, ended = self._stages.lanes + 2, True, False
+    def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, "Probabilities | Exception"]]:
+        most, count = self.engine.lanes + 2, self.engine.batch_size
+        first, ended = True, False
         fault: BaseException | None = None
         while True:
-            while not ended and len(self._under_way) < most and not self._first_is_done():
-                group, fault = _take(items, self._stages.batch_size)
-                ended = fault is not None or len(group) < self._stages.batch_size
+            while not ended and len(self.under_way) < most and not self._first_is_done():
+                group, fault = _take(items, count)
+                ended = fault is not None or len(group) < count
                 if group and not isinstance(fault, KeyboardInterrupt):
                     self._submit(group, alone=first and ended and len(group) == 1)
                     first = False
-            if not self._under_way:
+            if not self.under_way:
                 break
             if isinstance(fault, KeyboardInterrupt) and not self._first_is_done():
-                break  # what is done is delivered, and nothing is waited for
-            batch = self._under_way[0]
-            self._await(batch)
-            self._under_way.popleft()
-            yield from _rows_of(batch)
+                break  # deliver what is done, and wait for nothing
+            self._await(self.under_way[0])
+            yield from _rows_of(self.under_way.popleft())
         if fault is not None:
             raise fault
 
     def stop(self, patience: float) -> None:
-        """Have all threads end, and wait so many seconds for the lanes' last batches."""
-        self._stopped = True
-        for queue in (self._undecoded, self._ready):
-            _drain(queue)
-            queue.put(None)
-        for decoder in self._decoders:
+        """End all threads, and wait so many seconds for the lanes' last batches."""
+        self.stopped = True
+        self.undecoded.put(None)
+        self.ready.put(None)
+        for decoder in self.decoders:
             decoder.stop()
         end = time.monotonic() + patience
-        for lane in self._lanes:
+        for lane in self.lanes:
             lane.join(max(0.0, end - time.monotonic()))
 
-    def _start(self, work: Callable[[], None], name: str) -> threading.Thread:
-        # daemon: a thread stuck in a read that never returns must not keep the process alive
-        thread = threading.Thread(target=work, name=name, daemon=True)
-        thread.start()
-        return thread
-
-    def _array(self, count: int) -> Pixels:
-        # Used again: to be given fresh memory takes the system longer than copying the posters.
-        if self._spare and count == self._stages.batch_size:
-            return self._spare.pop()
-        return np.zeros((count, *self._stages.size, 3), np.uint8)
-
     def _start_decoding(self) -> None:
-        decoder = self._stages.decoder()
-        self._decoders.append(decoder)
-        self._start(lambda: self._decode(decoder), "genre-infer-decode")
+        decoder = self.new_decoder()
+        self.decoders.append(decoder)
+        _start(lambda: self._decode(decoder), "genre-infer-decode")
 
     def _submit(self, group: list[Any], *, alone: bool) -> None:
-        # Engines plan anew for each further shape, and a poster's row must not hang on how many
+        # Engines prepare again for every new shape, and a poster's row must not depend on how many
         # others came with it: a run's last batch is as large as all others, unless it is the
         # run's only poster.
-        pixels = self._array(1 if alone else self._stages.batch_size)
+        shape = (1 if alone else self.engine.batch_size, *self.size, 3)
+        # Arrays are used again: getting fresh memory takes longer than copying the posters.
+        new = alone or not self.spare
+        pixels = np.zeros(shape, np.uint8) if new else self.spare.pop()
         pixels[len(group) :] = 0
         batch = _Batch(group, pixels)
-        self._under_way.append(batch)
+        self.under_way.append(batch)
         for slot in batch.slots:
-            self._undecoded.put(slot)
+            self.undecoded.put(slot)
 
     def _decode(self, decoder: Decoder[Any]) -> None:
-        while (slot := self._undecoded.get()) is not None:
+        while (slot := self.undecoded.get()) is not None and not self.stopped:
             outcome: Pixels | Exception
             try:
                 decoder.prepare(slot.item)
@@ -220,55 +210,78 @@ class _Pipeline:
             if not self._settle(slot, outcome):
                 break  # it took too long, and another thread has taken this one's place
         else:
-            self._undecoded.put(None)  # the end is for every thread
+            self.undecoded.put(None)  # for the other threads
         decoder.close()
 
-    def _settle(self, slot: _Slot, outcome: Pixels | Exception) -> bool:
-        first, last = slot.settle(outcome)
+    def _settle(self, slot: _Slot, outcome: "Pixels | Exception") -> bool:
+        """Keep a slot's first outcome. Returns False for any later one, which does not count."""
+        batch = slot.batch
+        with batch.lock:
+            if slot.settled:
+                return False
+            slot.settled = True
+            slot.fault = outcome if isinstance(outcome, Exception) else None
+            batch.pixels[slot.position] = 0 if isinstance(outcome, Exception) else outcome
+            batch.left -= 1
+            last = batch.left == 0
         if last:
-            self._ready.put(slot.batch)
-        return first
+            self.ready.put(batch)
+        return True
 
     def _compute(self) -> None:
-        while (batch := self._ready.get()) is not None and not self._stopped:
-            pixels = batch.compute(self._stages.run)
-            if len(pixels) == self._stages.batch_size:
-                self._spare.append(pixels)
+        while (batch := self.ready.get()) is not None and not self.stopped:
+            try:
+                if any(slot.fault is None for slot in batch.slots):
+                    batch.rows = self.engine.run(batch.pixels)
+            except Exception as error:
+                batch.fault = error
+            if len(batch.pixels) == self.engine.batch_size:
+                self.spare.append(batch.pixels)
+            del batch.pixels
             batch.done.set()
-            del pixels, batch  # not held while this lane waits for the next
-        self._ready.put(None)
+            del batch  # not held while this lane waits for the next
+        self.ready.put(None)
 
     def _first_is_done(self) -> bool:
-        return bool(self._under_way) and self._under_way[0].done.is_set()
+        return bool(self.under_way) and self.under_way[0].done.is_set()
 
     def _await(self, batch: _Batch) -> None:
-        timeout = self._stages.timeout
+        timeout = self.timeout
         look = _LOOK if timeout is None else min(_LOOK, max(timeout / 4, 0.01))
         looked = time.monotonic()
         while not batch.done.wait(look):
             now = time.monotonic()
             if timeout is not None:
-                self._give_up(now - timeout, not_counted=now - looked - look)
+                # If this look itself came late, the whole process was stopped (Ctrl-Z, a paused
+                # container); that time does not count.
+                self._give_up(timeout, now, stopped=max(0.0, now - looked - look))
             looked = now
 
-    def _give_up(self, before: float, not_counted: float) -> None:
-        """Those that began before this time are late. not_counted: seconds by which this look came
-        too late itself, because the whole process was stopped (Ctrl-Z, a paused container)."""
-        for batch in self._under_way:
-            for slot in batch.slots:
-                if slot.started is not None and not slot.settled:
-                    slot.started += max(0.0, not_counted)
-                late = slot.started is not None and slot.started < before
-                if late and not slot.settled and self._settle(slot, TimeoutError()):
-                    assert slot.decoder is not None
-                    slot.decoder.stop()
-                    self._decoders.remove(slot.decoder)
-                    self._start_decoding()
+    def _give_up(self, timeout: float, now: float, stopped: float) -> None:
+        """Settle those that take longer than the time limit, and replace their threads."""
+        for slot in [slot for batch in self.under_way for slot in batch.slots]:
+            if slot.started is None or slot.settled:
+                continue
+            slot.started += stopped
+            if now - slot.started <= timeout:
+                continue
+            message = f"Reading took longer than {timeout:g} seconds."
+            if self._settle(slot, PosterError("timeout", message, "timeout")):
+                assert slot.decoder is not None
+                slot.decoder.stop()
+                self.decoders.remove(slot.decoder)
+                self._start_decoding()
+
+
+def _start(work: Callable[[], None], name: str) -> threading.Thread:
+    # daemon: a thread stuck in a read that never returns must not keep the process alive
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def _take(items: Iterator[Any], count: int) -> tuple[list[Any], BaseException | None]:
-    """The next items, and what the iterator raised instead of one more: Ctrl-C too, which may end a
-    long wait for it."""
+    """Take the next items; also return what the iterator raised, which may be Ctrl-C."""
     group: list[Any] = []
     try:
         group.extend(islice(items, count))
@@ -277,22 +290,10 @@ def _take(items: Iterator[Any], count: int) -> tuple[list[Any], BaseException | 
     return group, None
 
 
-def _rows_of(batch: _Batch) -> Iterator[tuple[Any, Row | Exception]]:
+def _rows_of(batch: _Batch) -> Iterator[tuple[Any, "Probabilities | Exception"]]:
     if batch.fault is not None:
         raise batch.fault
-    # A batch and its slots hold each other: let go of them now, not at some collection of garbage.
+    # A batch and its slots refer to each other: break the cycle, to free their memory at once.
     slots, batch.slots = batch.slots, []
     for slot in slots:
-        if slot.fault is not None:
-            yield slot.item, slot.fault
-        else:
-            assert batch.rows is not None
-            yield slot.item, batch.rows[slot.position]
-
-
-def _drain(queue: "SimpleQueue[Any]") -> None:
-    while True:
-        try:
-            queue.get_nowait()
-        except Empty:
-            return
+        yield slot.item, batch.rows[slot.position] if slot.fault is None else slot.fault

@@ -1,4 +1,4 @@
-"""What the classifier says of one poster."""
+"""The result for one poster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,14 @@ Status = Literal[
     "permission-denied",
     "timeout",
 ]
+Limit = Literal["bytes", "pixels", "timeout"]
 
 STATUSES: tuple[str, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
 class GenreProbability:
-    """A genre that was named, with its probability (0 to 1)."""
+    """A named genre with its probability (0 to 1)."""
 
     genre: str
     probability: float
@@ -30,12 +31,14 @@ class GenreProbability:
 class Result:
     """One poster's row.
 
-    path: the path as it was given, or None for bytes, pictures and arrays.
-    status: "ok", or what went wrong.
-    genres: the genres at or above their thresholds, best first; empty if the poster failed.
-    scores: genre -> probability (0 to 1) for every genre of the model, in the model's order;
-        None if the poster failed.
-    error: None, or one sentence saying what is wrong with the poster.
+    Attributes:
+        path: The path as it was given; None for bytes, pictures and arrays.
+        status: "ok", or what went wrong.
+        genres: The genres at or above their thresholds, best first; empty if the poster failed.
+        scores: Probability (0 to 1) of every genre of the model, in the model's order; None if the
+            poster failed.
+        error: One sentence about what is wrong with the poster, or None.
+        limit: The limit that the poster exceeded, or None.
     """
 
     path: str | None
@@ -43,6 +46,7 @@ class Result:
     genres: tuple[GenreProbability, ...]
     scores: Mapping[str, float] | None
     error: str | None
+    limit: Limit | None = None
 
     @property
     def ok(self) -> bool:

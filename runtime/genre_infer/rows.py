@@ -3,25 +3,26 @@
 import csv
 import json
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from types import SimpleNamespace
+from typing import IO, Any, Protocol
 
 from .result import Result
 
-FORMATS = ("table", "jsonl", "csv")
+# The rows' bytes do not depend on the terminal's encoding, nor on the system's line ends.
+_ENCODING: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
 class Writer(Protocol):
-    """Writes one row a result."""
+    """Writes one row per result."""
 
     def write(self, result: Result) -> None:
-        """Write a row, whole."""
+        """Write one whole row."""
 
 
 class JsonLines:
-    """One JSON object a line, ASCII; bytes of a path that are not UTF-8 are surrogate escapes."""
+    """One JSON object per line, in ASCII; bytes of a path that are not UTF-8 are escaped."""
 
     def __init__(self, stream: IO[str], _genres: tuple[str, ...]) -> None:
         self._stream = stream
@@ -40,11 +41,12 @@ class JsonLines:
 
 
 class Csv:
-    """path, status, error, genres (pipe-separated), then a column for each genre's score."""
+    """Path, status, error and genres (separated by |), then a column for each genre's score."""
 
     def __init__(self, stream: IO[str], genres: tuple[str, ...]) -> None:
-        # Python quotes those line ends that are its own; a path may have any of both.
-        self._writer = csv.writer(_LineEnds(stream), lineterminator="\r\n")
+        # csv quotes a line break in a path only if its lineterminator contains that character.
+        lines = SimpleNamespace(write=lambda row: stream.write(row.removesuffix("\r\n") + "\n"))
+        self._writer = csv.writer(lines, lineterminator="\r\n")
         self._genres = genres
         self._writer.writerow(["path", "status", "error", "genres", *genres])
 
@@ -55,18 +57,8 @@ class Csv:
         self._writer.writerow([result.path, result.status, result.error or "", named, *scores])
 
 
-class _LineEnds:
-    """Takes rows that end in \\r\\n, and ends them in \\n."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def write(self, row: str) -> int:
-        return self._stream.write(row.removesuffix("\r\n") + "\n")
-
-
 class Table:
-    """For people: a path and its genres with their probabilities, a failed poster in red."""
+    """For people: a path and its genres with their probabilities; failed posters in red."""
 
     def __init__(self, stream: IO[str], _genres: tuple[str, ...]) -> None:
         from rich.console import Console
@@ -76,53 +68,51 @@ class Table:
 
     def write(self, result: Result) -> None:
         """See Writer."""
+        from rich.table import Column
         from rich.table import Table as Grid
         from rich.text import Text
 
-        said = Text()
+        # The no-break space keeps a genre and its probability on one line.
+        pairs = [((g.genre, "bold"), (f"\u00a0{g.probability:.2f}", "dim")) for g in result.genres]
+        genres = Text(", ").join(Text.assemble(*pair) for pair in pairs)
         if not result.ok:
-            said.append(f"{result.status}: {printable(result.error or '')}", style="red")
-        elif not result.genres:
-            said.append("no genre reaches its threshold", style="dim")
-        for position, named in enumerate(result.genres):
-            said.append(", " if position else "")
-            said.append(named.genre, style="bold")
-            said.append(f"\u00a0{named.probability:.2f}", style="dim")  # a genre keeps its figure
-        row = Grid.grid(padding=(0, 2))
-        row.add_column(width=self._width, no_wrap=True)
-        row.add_column()
-        row.add_row(Text(_fitted(printable(result.path or ""), self._width)), said)
+            genres = Text(f"{result.status}: {printable(result.error or '')}", "red")
+        elif not pairs:
+            genres = Text("no genre reaches its threshold", "dim")
+        path = printable(result.path or "")
+        if len(path) > self._width:
+            path = "…" + path[-(self._width - 1) :]
+        row = Grid.grid(Column(width=self._width, no_wrap=True), Column(), padding=(0, 2))
+        row.add_row(Text(path), genres)
         self._console.print(row)
 
 
-_WRITERS: dict[str, Callable[[IO[str], tuple[str, ...]], Writer]] = {
-    "table": Table,
-    "jsonl": JsonLines,
-    "csv": Csv,
-}
-
-
 def make_writer(form: str, stream: IO[str], genres: tuple[str, ...]) -> Writer:
-    """The writer for one of FORMATS."""
-    return _WRITERS[form](stream, genres)
+    """Make the writer for "table", "jsonl" or "csv"."""
+    writers: dict[str, Any] = {"table": Table, "jsonl": JsonLines, "csv": Csv}
+    writer: Writer = writers[form](stream, genres)
+    return writer
 
 
 def printable(text: str) -> str:
-    """Text that cannot move a terminal's cursor: control characters and stray bytes escaped."""
+    """Escape what could move a terminal's cursor: control characters and bytes of no encoding."""
     safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in safe)
-
-
-def _fitted(text: str, width: int) -> str:
-    return text if len(text) <= width else "…" + text[-(width - 1) :]
 
 
 class Output:
     """Where rows go: stdout, or a file that appears under its name only when it is complete.
 
-    Until then it is FILE.part beside it, written line by line, which a stopped run leaves behind.
-    Raises OutputError where the file, or its .part, exists and `force` is not set, is not a regular
-    file, or cannot be written.
+    Until then it is FILE.part beside it, written line by line, which stays if the run stops early.
+
+    Attributes:
+        path: The file, or None for stdout.
+        partial: Its FILE.part, or None for stdout.
+        stream: What to write to.
+
+    Raises:
+        FileExistsError: The file or its .part exists, and `force` is not set.
+        OutputError: The file or its .part is not a regular file, or cannot be written.
     """
 
     def __init__(self, path: Path | None, *, force: bool = False) -> None:
@@ -131,29 +121,26 @@ class Output:
         self.stream: IO[str] = sys.stdout
         if path and self.partial:
             for target in (path, self.partial):
-                _refuse_existing(target, force)
+                if target.exists() and not target.is_file():
+                    raise OutputError(f"{target} is not a regular file.")
+                if target.exists() and not force:
+                    raise FileExistsError(f"{target} exists")
             try:
-                self.stream = self.partial.open(
-                    "w", 1, encoding="utf-8", errors="surrogateescape", newline=""
-                )
+                self.stream = self.partial.open("w", 1, **_ENCODING)
             except OSError as error:
                 raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
-        else:
-            with suppress(AttributeError):  # stdout may have been replaced by a plain buffer
-                # The rows' bytes do not hang on the terminal's encoding.
-                self.stream.reconfigure(  # type: ignore[union-attr]
-                    encoding="utf-8", errors="surrogateescape", newline=""
-                )
+        elif hasattr(sys.stdout, "reconfigure"):  # it may have been replaced by a plain buffer
+            sys.stdout.reconfigure(**_ENCODING)
 
     def finish(self) -> None:
-        """All rows are written: give the file its name."""
+        """Give the complete file its name."""
         self.stream.flush()
         if self.path and self.partial:
             self.stream.close()
             self.partial.replace(self.path)
 
     def stop(self) -> None:
-        """The run ends early: keep what is written."""
+        """Keep what was written before the run stopped early."""
         with suppress(OSError, ValueError):
             self.stream.flush()
             if self.partial:
@@ -161,13 +148,4 @@ class Output:
 
 
 class OutputError(Exception):
-    """The output file cannot be used; the message says why and what mends it."""
-
-
-def _refuse_existing(target: Path, force: bool) -> None:
-    if not target.exists():
-        return
-    if not target.is_file():
-        raise OutputError(f"{target} is not a regular file.")
-    if not force:
-        raise OutputError(f"{target} exists; --force replaces it.")
+    """The output file cannot be used; the message says why."""

@@ -1,25 +1,37 @@
-"""Installations and sessions that say they are something else."""
+"""Installations and sessions that claim to be something else."""
 
 import onnxruntime
 import pytest
 
 from genre_infer import engines
-from genre_infer.engines import onnx_runtime
+from genre_infer.engines import Engine, Request, open_engine
+from genre_infer.engines import onnxruntime as engine
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    """Make it look as if of the engines just these were installed."""
-    for module in (engines, onnx_runtime):
+    """Make it look as if only these engines were installed."""
+    for module in (engines, engine):
         monkeypatch.setattr(module, "installed", lambda name: name in packages)
 
 
-class PretendedSession(onnxruntime.InferenceSession):
-    """A session on the processor that says something else."""
+def device_is(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make classifiers use the processor under the name of another device."""
 
-    says = "CPUExecutionProvider"
+    def renamed(request: Request, _: str) -> tuple[Engine, list[str]]:
+        opened, skipped = open_engine(request, "cpu")
+        opened.device = device
+        return opened, skipped
+
+    monkeypatch.setattr("genre_infer.classifier.open_engine", renamed)
+
+
+class PretendedSession(onnxruntime.InferenceSession):
+    """A session on the processor that claims to be another."""
+
+    claims = "CPUExecutionProvider"
 
     def __init__(self, model: bytes, options: object, **_: object) -> None:
         super().__init__(model, options, providers=["CPUExecutionProvider"])
 
     def get_providers(self) -> list[str]:
-        return [self.says, "CPUExecutionProvider"]
+        return [self.claims, "CPUExecutionProvider"]

@@ -1,10 +1,11 @@
-"""Where rows go: files, pipes, full disks, terminals; and what a stopped run leaves behind."""
+"""Where rows go: files, pipes, full disks, terminals; and what is left when a run is stopped."""
 
 import csv
 import importlib.util
 import io
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -12,14 +13,14 @@ import time
 from pathlib import Path
 
 import pytest
-from command import COMMAND, CPU, ENVIRONMENT, rows, run
+from command import COMMAND, ENVIRONMENT, invoke, rows
 
 
-def test_csv_has_a_column_for_each_genre(folder: Path) -> None:
+def test_csv_has_a_column_for_each_genre(folder: Path, cpu: list[str]) -> None:
     (folder / "bad,name.jpg").write_bytes(b"no picture")
-    done = run(folder, "--format", "csv", *CPU)
+    done = invoke(folder, "--format", "csv", *cpu)
     table = list(csv.DictReader(io.StringIO(done.stdout.decode())))
-    as_json = rows(run(folder, *CPU).stdout)
+    as_json = rows(invoke(folder, *cpu).stdout)
     assert list(table[0])[:4] == ["path", "status", "error", "genres"]
     assert list(table[0])[4:] == list(as_json[0]["scores"])
     for cells, row in zip(table, as_json, strict=True):
@@ -33,17 +34,17 @@ def test_csv_has_a_column_for_each_genre(folder: Path) -> None:
     assert done.returncode == 1
 
 
-def test_output_file_is_whole_or_not_there(folder: Path, tmp_path: Path) -> None:
+def test_output_file_is_whole_or_not_there(folder: Path, tmp_path: Path, cpu: list[str]) -> None:
     target = tmp_path / "rows.jsonl"
-    assert run(folder, *CPU, "-o", target).returncode == 0
-    assert target.read_bytes() == run(folder, *CPU).stdout
-    again = run(folder, *CPU, "-o", target)
+    assert invoke(folder, *cpu, "-o", target).returncode == 0
+    assert target.read_bytes() == invoke(folder, *cpu).stdout
+    again = invoke(folder, *cpu, "-o", target)
     assert again.returncode == 2
     assert b"--force" in again.stderr
-    assert run(folder / "1.jpg", *CPU, "-o", target, "--force").returncode == 0
+    assert invoke(folder / "1.jpg", *cpu, "-o", target, "--force").returncode == 0
     assert len(target.read_bytes().splitlines()) == 1
     assert not list(tmp_path.glob("*.part"))
-    assert run(folder, "-o", tmp_path / "no" / "rows").returncode == 2
+    assert invoke(folder, "-o", tmp_path / "no" / "rows").returncode == 2
 
 
 def wait_for_rows(part: Path, count: int) -> None:
@@ -55,10 +56,10 @@ def wait_for_rows(part: Path, count: int) -> None:
     raise AssertionError(f"{part} never had {count} rows")
 
 
-def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path) -> None:
-    os.mkfifo(folder / "99.jpg")  # never delivers: the run waits there
+def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path, cpu: list[str]) -> None:
+    os.mkfifo(folder / "99.jpg")  # nobody writes to it: the run waits there
     target = tmp_path / "rows.jsonl"
-    command = [*COMMAND, str(folder), "-o", str(target), *CPU, "--batch-size", "4"]
+    command = [*COMMAND, str(folder), "-o", str(target), *cpu, "--batch-size", "4"]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
@@ -77,8 +78,9 @@ def test_ctrl_c_keeps_what_is_done(folder: Path, tmp_path: Path) -> None:
     assert b"12 rows are in" in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
-def test_ctrl_c_amid_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, device: str) -> None:
+def test_ctrl_c_during_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, device: str) -> None:
     if device == "openvino" and importlib.util.find_spec("openvino") is None:
         pytest.skip("needs the extra openvino")
     target, part = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.part"
@@ -128,9 +130,9 @@ def test_ctrl_c_while_an_engine_opens(folder: Path) -> None:
         assert process.wait(30) == -signal.SIGINT  # which shells call 130
 
 
-def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:
+def test_a_reader_that_leaves_is_no_traceback(folder: Path, cpu: list[str]) -> None:
     # 600 rows are more than any buffer holds: a write does fail.
-    command = " ".join([*COMMAND, *[str(folder)] * 50, *CPU, "| head -n 1; exit ${PIPESTATUS[0]}"])
+    command = " ".join([*COMMAND, *[str(folder)] * 50, *cpu, "| head -n 1; exit ${PIPESTATUS[0]}"])
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
     assert len(done.stdout.splitlines()) == 1
     assert done.returncode == 1
@@ -138,10 +140,11 @@ def test_a_reader_that_leaves_is_no_traceback(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["FOLDER", *CPU], ["FOLDER/1.jpg", *CPU], ["info"], ["--version"]]
+    "args", [["FOLDER", "CPU"], ["FOLDER/1.jpg", "CPU"], ["info"], ["--version"]]
 )
-def test_a_full_disk_is_a_sentence(folder: Path, args: list[str]) -> None:
-    args = [arg.replace("FOLDER", str(folder)) for arg in args]
+def test_a_full_disk_is_a_sentence(folder: Path, cpu: list[str], args: list[str]) -> None:
+    words = {"FOLDER": str(folder), "CPU": " ".join(cpu)}
+    args = [re.sub("FOLDER|CPU", lambda found: words[found[0]], arg) for arg in args]
     command = " ".join([*COMMAND, *args, "> /dev/full"])
     bash = ["bash", "-c", command]
     done = subprocess.run(bash, capture_output=True, env=ENVIRONMENT, check=False)
@@ -160,60 +163,62 @@ def test_a_full_disk_is_a_sentence(folder: Path, args: list[str]) -> None:
     ],
 )
 def test_streams_that_are_not_there(
-    folder: Path, args: list[str], closed: str, says: bytes
+    folder: Path, args: list[str], closed: str, says: bytes, cpu: list[str]
 ) -> None:
-    command = " ".join([*COMMAND, *args, *CPU, closed])
+    command = " ".join([*COMMAND, *args, *cpu, closed])
     done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=folder, check=False)
     assert done.returncode == 2
     assert says in done.stderr
     assert b"Traceback" not in done.stderr
 
 
-def test_csv_with_line_ends_in_a_path(folder: Path) -> None:
+def test_csv_with_line_ends_in_a_path(folder: Path, cpu: list[str]) -> None:
     for name in ("a\rb.jpg", "c\nd.jpg"):
         (folder / name).write_bytes((folder / "1.jpg").read_bytes())
-    done = run(folder / "a\rb.jpg", folder / "c\nd.jpg", *CPU, "--format", "csv")
+    done = invoke(folder / "a\rb.jpg", folder / "c\nd.jpg", *cpu, "--format", "csv")
     found = list(csv.reader(io.StringIO(done.stdout.decode(), newline="")))
     assert [row[0] for row in found[1:]] == [f"{folder}/a\rb.jpg", f"{folder}/c\nd.jpg"]
     assert b"\r\n" not in done.stdout
 
 
-def test_rows_are_utf_8_whatever_the_terminal(folder: Path) -> None:
+def test_rows_are_utf_8_whatever_the_terminal(folder: Path, cpu: list[str]) -> None:
     (folder / "1.jpg").rename(folder / "é.jpg")
-    command = [*COMMAND, str(folder / "é.jpg"), *CPU, "--format", "csv"]
+    command = [*COMMAND, str(folder / "é.jpg"), *cpu, "--format", "csv"]
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, capture_output=True, env=env, check=False)
     assert done.returncode == 0
     assert "é.jpg".encode() in done.stdout
 
 
-def test_a_killed_run_leaves_every_finished_row(folder: Path, tmp_path: Path) -> None:
+def test_a_killed_run_leaves_every_finished_row(
+    folder: Path, tmp_path: Path, cpu: list[str]
+) -> None:
     os.mkfifo(folder / "99.jpg")
     target = tmp_path / "rows.jsonl"
-    command = [*COMMAND, str(folder), "-o", str(target), *CPU, "--batch-size", "4"]
+    command = [*COMMAND, str(folder), "-o", str(target), *cpu, "--batch-size", "4"]
     process = subprocess.Popen(command)
     part = tmp_path / "rows.jsonl.part"
     wait_for_rows(part, 12)
     process.kill()
     process.wait()
     assert len(rows(part.read_bytes())) == 12
-    again = run(folder / "1.jpg", *CPU, "-o", target)
+    again = invoke(folder / "1.jpg", *cpu, "-o", target)
     assert again.returncode == 2
     assert b"rows.jsonl.part exists; --force" in again.stderr
     assert len(rows(part.read_bytes())) == 12
 
 
-def test_output_to_a_device_is_refused(folder: Path) -> None:
-    done = run(folder, *CPU, "-o", "/dev/full", "--force")
+def test_output_to_a_device_is_refused(folder: Path, cpu: list[str]) -> None:
+    done = invoke(folder, *cpu, "-o", "/dev/full", "--force")
     assert done.returncode == 2
     assert b"not a regular file" in done.stderr
 
 
-def test_a_terminal_gets_a_table(folder: Path) -> None:
+def test_a_terminal_gets_a_table(folder: Path, cpu: list[str]) -> None:
     (folder / "evil\x1b[2J.jpg").write_bytes(b"no picture")
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, str(folder), *CPU], stdout=slave, stderr=subprocess.DEVNULL
+        [*COMMAND, str(folder), *cpu], stdout=slave, stderr=subprocess.DEVNULL
     )
     os.close(slave)
     shown = b""

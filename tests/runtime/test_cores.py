@@ -46,7 +46,7 @@ V2_SELF = {"proc/self/cgroup": "0::/user.slice/app.scope"}
         ({**V2_SELF, "sys/fs/cgroup/user.slice/app.scope/cpu.max": "400000 100000"}, 4),
         ({**V1_SELF, **v1("/docker/abc", 300_000)}, 3),
         ({**V1_SELF, **v1("/docker/abc", 300_000, mount="cpu")}, 3),
-        # A group above it, and the tightest of several.
+        # A group above it, and the lowest of several.
         ({**V2_SELF, "sys/fs/cgroup/user.slice/cpu.max": "200000 100000"}, 2),
         (
             {
@@ -63,7 +63,7 @@ V2_SELF = {"proc/self/cgroup": "0::/user.slice/app.scope"}
         ({"proc/self/cgroup": "0::/../x", "sys/fs/cgroup/cpu.max": "200000 100000"}, 2),
         # Both versions at once: each limit holds.
         ({**V1_SELF, **v1("/docker/abc", 600_000), "sys/fs/cgroup/unified/cpu.max": "3 1"}, 3),
-        # Parts of a core count as one more, and nobody gets none.
+        # A part of a core counts as a core, and there is always one.
         ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "150000 100000"}, 2),
         ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "5000 100000"}, 1),
         ({**V1_SELF, **v1("/docker/abc", 25_000, 50_000)}, 1),
@@ -95,9 +95,9 @@ def test_affinity_is_kept_where_the_quota_is_wider(tmp_path: Path) -> None:
     assert available_cores(tree(tmp_path, files)) == len(os.sched_getaffinity(0))
 
 
-def test_threads_say_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_say_otherwise(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from genre_infer import Classifier, classifier
 
     monkeypatch.setattr(classifier, "available_cores", lambda: 3)
-    with Classifier(device="cpu") as by_itself, Classifier(device="cpu", threads=1) as told:
+    with Classifier(toy) as by_itself, Classifier(toy, threads=1) as told:
         assert (by_itself.threads, told.threads) == (3, 1)

@@ -66,6 +66,7 @@ def test_pictures_that_are_not_large_are_never_drafted(size: tuple[int, int]) ->
     assert np.array_equal(draft, exact)
 
 
+@pytest.mark.slow
 def test_a_draft_is_for_jpegs_alone() -> None:
     for form in ("PNG", "WEBP", "TIFF"):
         draft, exact = both(encoded(large(), form))

@@ -1,4 +1,4 @@
-"""A model is used only if its bytes are the expected ones: every way to say which these are."""
+"""A model is used only if its bytes are the expected ones, in every way to expect them."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import run
+from command import invoke
 from write_onnx import model_bytes
 
 from genre_infer import Classifier, ModelError, model_file
@@ -37,7 +37,7 @@ def test_the_hash_that_was_given_counts(model: Path) -> None:
     assert load_model(model, SHA256).data == DATA
     assert load_model(model, SHA256.upper()).sha256 == SHA256
     said = refusal(model, OTHER)
-    assert all(part in said for part in (str(model), SHA256, OTHER, "Fetch it anew"))
+    assert all(part in said for part in (str(model), SHA256, OTHER, "Fetch it again"))
     assert OTHER in refusal(None, OTHER)
     with pytest.raises(ValueError, match="64 hexadecimal"):
         Classifier(model, sha256="abc")
@@ -52,7 +52,7 @@ def test_the_sidecar_that_sha256sum_writes_counts(tmp_path: Path, name: str) -> 
     if sys.platform == "linux":  # coreutils
         line = subprocess.check_output(["sha256sum", name], cwd=tmp_path)
         assert line == sidecar_line(path, SHA256)
-    path.write_bytes(DATA + b"\x08\x0b")  # still a model: ir_version once more
+    path.write_bytes(DATA + b"\x08\x0b")  # still a model: a second ir_version
     said = refusal(path)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     assert all(part in said for part in (str(path), SHA256, found, str(sidecar(path)), "sha256sum"))
@@ -65,10 +65,10 @@ def test_other_forms_of_the_line_are_read(model: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["", "abc", SHA256[1:], f"{SHA256}  a\n{OTHER}  b\n", "\xff" * 9])
-def test_a_sidecar_that_is_none_is_refused(model: Path, line: str) -> None:
+def test_a_malformed_sidecar_is_refused(model: Path, line: str) -> None:
     sidecar(model).write_text(line, "latin-1", newline="")
     assert "not one line as sha256sum writes it" in refusal(model)
-    assert "not one line" in refusal(model, SHA256)  # one that is right does not mend another
+    assert "not one line" in refusal(model, SHA256)  # a right one does not make up for it
 
 
 def test_a_sidecar_that_cannot_be_read_is_refused(model: Path) -> None:
@@ -77,17 +77,18 @@ def test_a_sidecar_that_cannot_be_read_is_refused(model: Path) -> None:
 
 
 def test_the_commands_check_too(model: Path, folder: Path) -> None:
-    assert run("info", model, "--sha256", SHA256).returncode == 0
+    assert invoke("info", model, "--sha256", SHA256).returncode == 0
     for args in (["info", model], [folder, "--model", model]):
-        done = run(*args, "--sha256", OTHER)
+        done = invoke(*args, "--sha256", OTHER)
         assert (done.returncode, done.stdout) == (3, b"")
         assert OTHER.encode() in done.stderr
-        assert run(*args, "--sha256", "abc").returncode == 2
+        assert done.stderr.endswith(b"give the hash of this file (--sha256).\n")
+        assert invoke(*args, "--sha256", "abc").returncode == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_the_bytes_that_were_hashed_are_the_ones_that_run(tmp_path: Path) -> None:
-    """A pipe can be read once: what opens is what was hashed, whatever becomes of the file."""
+    """A pipe can be read once: what is opened is what was hashed, whatever happens to the file."""
     pytest.importorskip("onnxruntime", reason="needs an engine")
     pipe = tmp_path / "model.onnx"
     os.mkfifo(pipe)
@@ -108,6 +109,7 @@ def stand_in(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return model
 
 
+@pytest.mark.slow
 def test_every_one_byte_change_is_noticed(stand_in: Path) -> None:
     """All positions and all values, and every cut, over a file small enough for that."""
     with stand_in.open("r+b") as file:
@@ -143,6 +145,7 @@ def test_all_of_the_hash_is_compared(stand_in: Path, monkeypatch: pytest.MonkeyP
             assert changed in refusal(None)
 
 
+@pytest.mark.slow
 def test_one_byte_changes_all_over_the_packaged_model_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Files that the runtime refuses before anything runs, each made for its own sentence."""
+"""Files that the runtime refuses before anything runs, each made for its own message."""
 
 import json
 import sys
@@ -118,7 +118,7 @@ def test_without_a_fault_the_engine_is_next(
         Classifier(path, device="cpu")
 
 
-def test_an_initializer_is_no_input() -> None:
+def test_an_initializer_is_not_an_input() -> None:
     assert read_metadata(model_bytes(initializer_listed_as_input=True)).genres
 
 

@@ -1,4 +1,4 @@
-"""The pipeline: order, bounded reading ahead, stages side by side, faults in place."""
+"""The pipeline: order, bounded reading ahead, threads side by side, faults in place."""
 
 import gc
 import threading
@@ -9,9 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from command import eventually
-from toy_pipeline import SIZE, decode, our_threads, run, stages, values
-
-from genre_infer.pipeline import classified
+from toy_pipeline import SIZE, decode, our_threads, run, squares, values
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
@@ -25,8 +23,8 @@ def test_order_survives_uneven_work(lanes: int, batch_size: int) -> None:
         time.sleep(0.003 * (batch[0, 0, 0, 0] % 3))
         return run(batch)
 
-    asked = stages(decode=uneven, run=slow, workers=4, lanes=lanes, batch_size=batch_size)
-    results = list(classified(range(50), asked))
+    settings = {"workers": 4, "lanes": lanes, "batch_size": batch_size}
+    results = list(squares(range(50), decode=uneven, run=slow, **settings))
     assert [(n, float(row[0])) for n, row in results] == [(n, n * n) for n in range(50)]
 
 
@@ -37,11 +35,11 @@ def test_batches_have_one_shape() -> None:
         shapes.append(batch.shape)
         return run(batch)
 
-    assert values(classified(range(10), stages(run=seen))) == [n * n for n in range(10)]
+    assert values(squares(range(10), run=seen)) == [n * n for n in range(10)]
     assert shapes == [(4, *SIZE, 3)] * 3
     shapes.clear()
-    assert values(classified([3], stages(run=seen))) == [9]
-    assert shapes == [(1, *SIZE, 3)]  # a run's only poster does not pay for others
+    assert values(squares([3], run=seen)) == [9]
+    assert shapes == [(1, *SIZE, 3)]  # a run's only poster is not padded
 
 
 def test_a_last_poster_that_comes_late_is_computed_as_all_others() -> None:
@@ -59,7 +57,7 @@ def test_a_last_poster_that_comes_late_is_computed_as_all_others() -> None:
         yield 4
 
     found = []
-    for n, row in classified(late(), stages(run=seen, batch_size=2)):
+    for n, row in squares(late(), run=seen, batch_size=2):
         found.append((n, float(row[0])))
         assert eventually(lambda: len(shapes) >= 2)
         time.sleep(0.1)
@@ -68,7 +66,7 @@ def test_a_last_poster_that_comes_late_is_computed_as_all_others() -> None:
 
 
 def test_nothing_to_do() -> None:
-    assert list(classified([], stages())) == []
+    assert list(squares([])) == []
     assert eventually(lambda: our_threads() == 0)
 
 
@@ -80,7 +78,7 @@ def test_reads_no_further_ahead_than_told() -> None:
             taken.append(n)
             yield n
 
-    results = classified(source(), stages(batch_size=3, lanes=2))
+    results = squares(source(), batch_size=3, lanes=2)
     assert taken == []
     for n in range(20):
         next(results)
@@ -97,7 +95,7 @@ def test_batches_go_without_a_collection_of_garbage() -> None:
 
     gc.disable()
     try:
-        for _ in classified(range(200), stages(run=seen)):
+        for _ in squares(range(200), run=seen):
             assert len({id(ref()) for ref in alive} - {id(None)}) <= 1 + 2 + 1
         assert len(alive) == 50
         assert eventually(lambda: not any(ref() is not None for ref in alive))
@@ -105,14 +103,14 @@ def test_batches_go_without_a_collection_of_garbage() -> None:
         gc.enable()
 
 
-def test_stages_work_while_the_consumer_does() -> None:
+def test_threads_work_while_the_consumer_does() -> None:
     computed = []
 
     def seen(batch: np.ndarray) -> np.ndarray:
         computed.append(int(batch[0, 0, 0, 0]))
         return run(batch)
 
-    results = classified(range(40), stages(run=seen))
+    results = squares(range(40), run=seen)
     next(results)
     # Nobody asks for more, and yet what was read ahead is decoded and computed.
     assert eventually(lambda: len(computed) >= 3)
@@ -135,7 +133,7 @@ def test_rows_do_not_wait_for_items_that_come_slowly() -> None:
         computed.set()
         return run(batch)
 
-    results = classified(source(), stages(run=seen, lanes=5))
+    results = squares(source(), run=seen, lanes=5)
     next(results)
     assert len(taken) <= 12
     results.close()
@@ -147,7 +145,7 @@ def test_a_fault_is_delivered_in_its_place() -> None:
             raise ValueError(str(n))
         return decode(n)
 
-    outcomes = values(classified(range(9), stages(decode=faulty)))
+    outcomes = values(squares(range(9), decode=faulty))
     assert [o for o in outcomes if not isinstance(o, Exception)] == [0, 1, 9, 64]
     assert [str(outcomes[n]) for n in (2, 4, 5, 6, 7)] == ["2", "4", "5", "6", "7"]
 
@@ -159,7 +157,7 @@ def test_a_batch_without_a_good_poster_is_not_computed() -> None:
     def never(batch: np.ndarray) -> np.ndarray:
         raise AssertionError(batch.shape)
 
-    outcomes = values(classified(range(9), stages(decode=faulty, run=never)))
+    outcomes = values(squares(range(9), decode=faulty, run=never))
     assert [str(outcome) for outcome in outcomes] == [str(n) for n in range(9)]
 
 
@@ -169,7 +167,7 @@ def test_a_fault_of_the_engine_is_raised_after_the_rows_before_it() -> None:
             raise RuntimeError("out of memory")
         return run(batch)
 
-    results = classified(range(40), stages(run=faulty, lanes=2))
+    results = squares(range(40), run=faulty, lanes=2)
     assert [next(results)[0] for _ in range(8)] == list(range(8))
     with pytest.raises(RuntimeError, match="out of memory"):
         next(results)
@@ -181,7 +179,7 @@ def test_a_fault_of_the_source_is_raised_after_the_rows_before_it() -> None:
         yield from range(6)
         raise OSError("the list ends")
 
-    results = classified(source(), stages())
+    results = squares(source())
     assert [next(results)[0] for _ in range(6)] == list(range(6))
     with pytest.raises(OSError, match="the list ends"):
         next(results)

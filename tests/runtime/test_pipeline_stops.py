@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from command import eventually
-from toy_pipeline import decode, our_threads, run, stages, values
+from toy_pipeline import decode, our_threads, run, squares, values
 
 from genre_infer import GenreInferError
-from genre_infer.pipeline import classified
+from genre_infer.posters import PosterError
 
 
 def test_ctrl_c_while_the_source_is_slow_loses_no_row_that_is_done() -> None:
@@ -28,9 +28,9 @@ def test_ctrl_c_while_the_source_is_slow_loses_no_row_that_is_done() -> None:
         yield from range(10)
         assert computed.wait(30)
         time.sleep(0.2)
-        raise KeyboardInterrupt  # as a signal amid a read of stdin does
+        raise KeyboardInterrupt  # as a signal during a read of stdin does
 
-    results = classified(source(), stages(run=compute))
+    results = squares(source(), run=compute)
     assert [next(results)[0] for _ in range(8)] == list(range(8))
     with pytest.raises(KeyboardInterrupt):
         next(results)
@@ -48,16 +48,17 @@ def test_threads_that_cannot_be_started_are_a_sentence(monkeypatch: pytest.Monke
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", starts)
-    with pytest.raises(GenreInferError, match=r"5 decoding threads.*--threads"):
-        next(classified(range(9), stages(workers=5)))
+    with pytest.raises(GenreInferError, match=r"5 decoding threads.*ask for fewer") as caught:
+        next(squares(range(9), workers=5))
+    assert caught.value.setting == "threads"
     assert eventually(lambda: our_threads() == 0)
 
 
 SUSPENDED = """
 import time
+from types import SimpleNamespace
 import numpy as np
-from genre_infer.decoders import InThread
-from genre_infer.pipeline import Stages, classified
+from genre_infer.pipeline import Decoder, classified
 
 def decode(n):
     print("decoding", flush=True)
@@ -65,11 +66,13 @@ def decode(n):
     return np.zeros((2, 3, 3), np.uint8)
 
 run = lambda batch: np.zeros((len(batch), 1), np.float32)
-stages = Stages(lambda: InThread(decode), run, (2, 3), 1, 1, 1, timeout=1.0)
-print(next(classified([1], stages))[1])
+engine = SimpleNamespace(run=run, batch_size=1, lanes=1)
+settings = {"size": (2, 3), "workers": 1, "timeout": 1.0}
+print(next(classified([1], lambda: Decoder(decode), engine, **settings))[1])
 """
 
 
+@pytest.mark.slow
 def test_time_while_the_process_is_stopped_does_not_count() -> None:
     with subprocess.Popen([sys.executable, "-c", SUSPENDED], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -89,18 +92,21 @@ def test_an_endless_item_times_out_and_the_others_go_on() -> None:
         return decode(n)
 
     started = time.monotonic()
-    outcomes = values(classified(range(12), stages(decode=endless, timeout=0.2)))
+    outcomes = values(squares(range(12), decode=endless, timeout=0.2))
     assert time.monotonic() - started < 10
     good = [n for n in range(12) if n not in (1, 2, 9)]
     assert [outcomes[n] for n in good] == [n * n for n in good]
-    assert all(isinstance(outcomes[n], TimeoutError) for n in (1, 2, 9))
+    for n in (1, 2, 9):
+        assert isinstance(outcomes[n], PosterError)
+        assert (outcomes[n].status, outcomes[n].limit) == ("timeout", "timeout")
+        assert str(outcomes[n]) == "Reading took longer than 0.2 seconds."
     release.set()
     assert eventually(lambda: our_threads() == 0)
 
 
 @pytest.mark.parametrize("taken", [0, 1, 5])
 def test_threads_end_with_the_generator(taken: int) -> None:
-    results = classified(range(100), stages(workers=3, lanes=2))
+    results = squares(range(100), workers=3, lanes=2)
     for _ in range(taken):
         next(results)
     results.close()
@@ -117,7 +123,7 @@ def test_closing_waits_for_the_batch_that_is_being_computed() -> None:
             left.set()
         return run(batch)
 
-    results = classified(range(100), stages(run=slow))
+    results = squares(range(100), run=slow)
     next(results)
     assert entered.wait(5)
     results.close()
@@ -132,7 +138,7 @@ def test_a_stuck_engine_does_not_hold_ctrl_c() -> None:
             release.wait(30)
         return run(batch)
 
-    results = classified(range(100), stages(run=stuck))
+    results = squares(range(100), run=stuck)
     assert [next(results)[0] for _ in range(4)] == list(range(4))
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt())

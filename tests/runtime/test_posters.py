@@ -124,7 +124,7 @@ def test_a_cut_file_is_truncated(form: str) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"hello, I am a text", b"<html></html>", b"%PDF-1.7 ...", bytes(1000)]
 )
-def test_what_is_no_picture_is_not_an_image(data: bytes) -> None:
+def test_other_content_is_not_an_image(data: bytes) -> None:
     assert status_of(data) == "not-an-image"
 
 
@@ -189,7 +189,9 @@ def test_permission_denied(tmp_path: Path) -> None:
     path = tmp_path / "secret.jpg"
     path.write_bytes(encoded(halves(), "JPEG"))
     path.chmod(0)
-    if os.access(path, os.R_OK):  # root reads everything: make open() say what it says to others
+    if os.access(
+        path, os.R_OK
+    ):  # root may read everything: make open() refuse as it does for others
         original = Path.open
 
         def refuse(self: Path, *args: object, **kwargs: object) -> object:

@@ -1,4 +1,4 @@
-"""Files that are ONNX and, by their first bytes, something else: engines read what was checked."""
+"""Files that are ONNX, but look like something else by their first bytes: engines read ONNX."""
 
 from pathlib import Path
 
@@ -15,13 +15,14 @@ NET = """<net name="other" version="11"><layers>
 <input><port id="0" precision="FP32"><dim>1</dim></port></input></layer></layers>
 <edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0"/></edges></net>"""
 
-# Each is a whole field or two, of which the model's own later ones take the place.
+# Each is a whole field or two, which the model's own later ones replace.
 PREFIXES = {
     "OpenVINO's XML": message([(2, NET)]),
     "onnxruntime's own format": b"\x08\x00\x92\x00" + b"ORTM".ljust(80, b"."),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_it_is_read_as_onnx(device: str, prefix: str, tmp_path: Path) -> None:

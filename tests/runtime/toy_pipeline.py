@@ -1,13 +1,13 @@
 """A pipeline of numbers in place of posters: decoded to a colour, computed to their squares."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from genre_infer.decoders import InThread
-from genre_infer.pipeline import Stages
+from genre_infer.pipeline import Decoder, classified
 
 SIZE = (2, 3)
 
@@ -21,9 +21,20 @@ def run(batch: np.ndarray) -> np.ndarray:
     return batch[:, 0, 0, :1].astype(np.float32) ** 2
 
 
-def stages(decode: Callable[[int], np.ndarray] = decode, **changes: Any) -> Stages[int]:
-    usual: dict[str, Any] = {"run": run, "size": SIZE, "batch_size": 4, "workers": 2, "lanes": 1}
-    return Stages(decoder=lambda: InThread(decode), **{**usual, **changes})
+def squares(
+    items: Iterable[int],
+    *,
+    decode: Callable[[int], np.ndarray] = decode,
+    run: Callable[[np.ndarray], np.ndarray] = run,
+    batch_size: int = 4,
+    lanes: int = 1,
+    workers: int = 2,
+    timeout: float | None = None,
+) -> Generator[tuple[int, Any], None, None]:
+    """The pipeline over these numbers."""
+    engine: Any = SimpleNamespace(run=run, batch_size=batch_size, lanes=lanes)
+    settings: dict[str, Any] = {"size": SIZE, "workers": workers, "timeout": timeout}
+    return classified(items, lambda: Decoder(decode), engine, **settings)
 
 
 def values(outcomes: Iterator[tuple[int, Any]]) -> list[Any]:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable
 
+import numpy as np
+
 Field = tuple[int, "int | bytes | str"]
 
 
@@ -27,7 +29,10 @@ def message(fields: Iterable[Field]) -> bytes:
 
 
 def value_info(name: str, kind: int, shape: list[int | None]) -> bytes:
-    dims = message((1, message([(2, "any")] if d is None else [(1, d)])) for d in shape)
+    dims = message(
+        (1, message([(2, f"any{axis}")] if size is None else [(1, size)]))
+        for axis, size in enumerate(shape)
+    )
     tensor = message([(1, kind), (2, dims)])
     return message([(1, name), (2, message([(1, tensor)]))])
 
@@ -53,7 +58,7 @@ def node(operator: str, domain: str = "", *attributes: Field) -> bytes:
 
 
 EXTERNAL = message([(8, "weight"), (14, 1)])
-"""A tensor whose data lies in another file."""
+"""A tensor whose data is in another file."""
 
 
 def model_bytes(
@@ -72,7 +77,7 @@ def model_bytes(
     output_shape: list[int | None] | None = None,
     initializer_listed_as_input: bool = False,
 ) -> bytes:
-    """An ONNX file whose header is right but for what is asked; its graph computes nothing.
+    """An ONNX file with a correct header, except for what is asked; its graph computes nothing.
 
     nodes, graph_fields, model_fields: more of each. metadata: changes to METADATA, or a text."""
     inner = message([(1, node("Identity"))])
@@ -90,3 +95,53 @@ def model_bytes(
         text = metadata if isinstance(metadata, str) else json.dumps(METADATA | metadata)
         fields.append((14, message([(1, "genre_infer"), (2, text)])))
     return message([*fields, *model_fields])
+
+
+TOY_GENRES = ["Comedy", "Drama", "Horror", "Western"]
+TOY_SIZE = (40, 60)  # width, height
+
+
+def tensor(name: str, values: np.ndarray) -> bytes:
+    kind = {"float32": 1, "int64": 7}[values.dtype.name]
+    fields: list[Field] = [(1, size) for size in values.shape]
+    return message([*fields, (2, kind), (8, name), (9, values.tobytes())])
+
+
+def step(operator: str, inputs: list[str], output: str, **numbers: int) -> bytes:
+    attributes = [(5, message([(1, name), (3, n), (20, 2)])) for name, n in numbers.items()]
+    return message([*((1, name) for name in inputs), (2, output), (4, operator), *attributes])
+
+
+def toy_model(**changes: object) -> bytes:
+    """A model of a kilobyte that every engine runs: probabilities from the mean colour.
+
+    changes: to its metadata."""
+    weights = np.array([[9, 1, -9, 3], [5, -6, 1, 2], [-9, 4, 2, -7]], np.float32) / 255
+    steps = [
+        step("Cast", ["image"], "numbers", to=1),
+        step("ReduceMean", ["numbers", "axes"], "colour", keepdims=0),
+        step("MatMul", ["colour", "weights"], "weighted"),
+        step("Add", ["weighted", "bias"], "logits"),
+        step("Sigmoid", ["logits"], "probabilities"),
+    ]
+    tensors = [
+        tensor("axes", np.array([1, 2])),
+        tensor("weights", weights),
+        tensor("bias", np.array([-1, 0.5, 1, 0], np.float32)),
+    ]
+    graph: list[Field] = [(1, one) for one in steps]
+    graph.append((2, "toy"))
+    graph += [(5, one) for one in tensors]
+    graph.append((11, value_info("image", 2, [None, None, None, 3])))
+    graph.append((12, value_info("probabilities", 1, [None, len(TOY_GENRES)])))
+    width, height = TOY_SIZE
+    modes = {"balanced": 0.5, "high-precision": 0.8, "high-recall": 0.3}
+    document = METADATA | {
+        "genres": TOY_GENRES,
+        "thresholds": {mode: dict.fromkeys(TOY_GENRES, t) for mode, t in modes.items()},
+        "width": width,
+        "height": height,
+    }
+    properties = message([(1, "genre_infer"), (2, json.dumps(document | changes))])
+    opset = message([(1, ""), (2, 18)])
+    return message([(1, 8), (7, message(graph)), (8, opset), (14, properties)])

@@ -1,37 +1,31 @@
 """The one place that knows the engines: which there are, and which one is used.
 
-An engine more is a function that takes a Request and returns an Engine, and a line in the table
-below; docs/engines.md says how, also for plugin providers of onnxruntime.
+To add an engine, write a function that takes a Request and returns an Engine, and add a line to the
+table below; docs/engines.md explains how, also for plugin providers of onnxruntime.
 """
 
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 
 from ..errors import DeviceError
-from .base import Engine, Probabilities, Request, installed
+from .base import CheckedEngine, Engine, Probabilities, Request, installed
 
-__all__ = [
-    "DEVICES",
-    "ENGINES",
-    "GPUS",
-    "Engine",
-    "Kind",
-    "Probabilities",
-    "Request",
-    "open_engine",
-    "this_process_is_ours",
-]
+__all__ = ["DEVICES", "ENGINES", "GPUS", "CheckedEngine", "Engine", "Probabilities", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """An engine that can be opened.
 
-    device: its name for users. package: the distribution that brings it; where it is not installed,
-    "auto" passes it over without a word. home: module and function that open it, imported when
-    needed; the function raises DeviceError where the device is not there or does not run. auto:
-    whether "auto" may take it. gpu: whether it leaves the processor to decoding.
+    Attributes:
+        device: Its name for users.
+        package: The distribution that contains it; where that is not installed, "auto" skips it
+            silently.
+        home: Module and function that open it, imported when needed. The function raises
+            DeviceError where the device is missing or does not run.
+        auto: Whether "auto" may choose it.
+        gpu: Whether it leaves the processor to decoding.
     """
 
     device: str
@@ -43,18 +37,16 @@ class Kind:
     def open(self, request: Request) -> Engine:
         """Import the engine and open a model on it. Raises DeviceError, ModelError."""
         module, _, function = self.home.partition(":")
-        opener: Callable[[Request], Engine] = getattr(
-            import_module(f".{module}", __package__), function
-        )
-        return opener(request)
+        engine: Engine = getattr(import_module(f".{module}", __package__), function)(request)
+        return engine
 
 
 ENGINES = (  # the fastest first; the last one is what "auto" ends with
-    # Not by itself: TensorRT compiles the network for minutes whenever it is opened.
+    # Not chosen by "auto": TensorRT compiles the network for minutes every time it is opened.
     Kind("tensorrt", "onnxruntime-gpu", "gpu:open_tensorrt", auto=False, gpu=True),
     Kind("cuda", "onnxruntime-gpu", "gpu:open_cuda", gpu=True),
-    Kind("openvino", "openvino", "openvino_cpu:open_openvino"),
-    Kind("cpu", "onnxruntime", "onnx_runtime:open_cpu"),
+    Kind("openvino", "openvino", "openvino:open_openvino"),
+    Kind("cpu", "onnxruntime", "onnxruntime:open_cpu"),
 )
 
 GPUS = frozenset(kind.device for kind in ENGINES if kind.gpu)
@@ -63,39 +55,46 @@ DEVICES = ("auto", *(kind.device for kind in reversed(ENGINES)))
 
 
 def open_engine(request: Request, device: str = "auto") -> tuple[Engine, list[str]]:
-    """Open a model on a device. "auto" takes the first of the table that is installed and really
-    runs: each but the last runs a batch, or is compiled for one, before it counts.
+    """Open a model on a device.
 
-    Returns the engine, and a sentence for each faster one that is installed but does not run.
-    Raises DeviceError for a device that is not there, ModelError for a model that cannot be opened.
+    Args:
+        request: The model, and how it will be used.
+        device: One of DEVICES. "auto" chooses the first of the table that is installed and really
+            runs: each but the last must first run a batch, or be compiled for one.
+
+    Returns:
+        The engine, and a sentence for each faster one that is installed but does not run.
+
+    Raises:
+        DeviceError: The device is missing or does not run.
+        ModelError: The model cannot be opened.
     """
-    from .onnx_runtime import refuse_doubled_runtime
+    from .onnxruntime import refuse_doubled_runtime
 
     if device not in DEVICES:
-        raise DeviceError(f"The device {device!r} is none of {', '.join(DEVICES)}.")
-    if device != "openvino":  # which has nothing to do with it
+        raise DeviceError(f"The device {device!r} is not one of {', '.join(DEVICES)}.")
+    if device != "openvino":  # which does not use onnxruntime
         refuse_doubled_runtime()
     if device != "auto":
         (kind,) = (kind for kind in ENGINES if kind.device == device)
         return kind.open(request), []
     skipped: list[str] = []
     for kind in ENGINES[:-1]:
-        if not kind.auto or not installed(kind.package):
-            continue
-        try:
-            return kind.open(request), skipped
-        except DeviceError as error:
-            skipped.append(str(error))
+        if kind.auto and installed(kind.package):
+            try:
+                return kind.open(request), skipped
+            except DeviceError as error:
+                skipped.append(str(error))
     try:
         return ENGINES[-1].open(request), skipped
     except DeviceError as error:
-        raise DeviceError(" ".join([str(error), *skipped])) from None
+        raise DeviceError(" ".join([str(error), *skipped]), error.setting) from None
 
 
-def this_process_is_ours() -> None:
-    """Tell the engines that nobody else uses them in this process: OpenVINO's converters, a third
-    of its import, need not be there."""
-    import sys
+def leave_out_converters() -> None:
+    """Import OpenVINO without its model converters, which take a third of its import.
 
+    Only for a process in which nobody else uses OpenVINO.
+    """
     # openvino itself goes on without them.
     sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]

@@ -10,17 +10,20 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelError
 from ..posters import Pixels
 
 Probabilities: TypeAlias = NDArray[np.float32]
 
 
 class Engine(Protocol):
-    """A model, opened.
+    """An opened model.
 
-    device: its name in the table of engines, as "cpu" or "openvino". provider: what really
-    computes. batch_size: posters a batch of its fixed shape. lanes: batches that it runs at once
-    without one waiting for another.
+    Attributes:
+        device: Its name in the table of engines, for example "cpu" or "openvino".
+        provider: What really computes.
+        batch_size: Posters in a batch of its fixed shape.
+        lanes: How many batches it runs at once without one waiting for another.
     """
 
     device: str
@@ -29,16 +32,26 @@ class Engine(Protocol):
     lanes: int
 
     def run(self, batch: Pixels) -> Probabilities:
-        """uint8 [N, height, width, 3] -> float32 [N, genres]. Any N, height and width; fastest are
-        those it was opened for. Safe from many threads; a contiguous batch is not copied."""
+        """Compute a batch. Safe from many threads; a contiguous batch is not copied.
+
+        Args:
+            batch: uint8 [N, height, width, 3]. Any N, height and width; those that the engine was
+                opened for are fastest.
+
+        Returns:
+            float32 [N, genres].
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What an engine is opened with.
 
-    model: the bytes of an ONNX file. size: height and width that most batches will have. threads:
-    cores to use. batch_size: posters that most batches will have; None is what suits the engine.
+    Attributes:
+        model: The bytes of an ONNX file.
+        size: Height and width of most batches.
+        threads: Cores to use.
+        batch_size: Posters in most batches; None is what suits the engine.
     """
 
     model: bytes
@@ -47,9 +60,34 @@ class Request:
     batch_size: int | None = None
 
 
+class CheckedEngine:
+    """An engine whose results are checked: probabilities for so many genres."""
+
+    def __init__(self, engine: Engine, genres: int) -> None:
+        self.device, self.provider = engine.device, engine.provider
+        self.batch_size, self.lanes = engine.batch_size, engine.lanes
+        self._engine, self._genres = engine, genres
+
+    def run(self, batch: Pixels) -> Probabilities:
+        """See Engine. Raises ModelError for a result of another shape or that is not finite."""
+        probabilities = self._engine.run(batch)
+        if (
+            probabilities.shape != (len(batch), self._genres)
+            or not np.isfinite(probabilities).all()
+        ):
+            raise ModelError(
+                f"The model does not return {self._genres} probabilities for each poster; export "
+                "it again, or try another device.",
+                "device",
+            )
+        return probabilities
+
+
 def installed(package: str) -> bool:
-    """Whether a distribution of this name is installed: importlib.metadata's question, without the
-    import, which takes a tenth of the time to a first poster."""
+    """Whether a distribution of this name is installed.
+
+    importlib.metadata knows too, but importing it takes a tenth of the time to a first poster.
+    """
     wanted = package.replace("-", "_")
     for folder in sys.path:
         with suppress(OSError):
@@ -62,15 +100,17 @@ def installed(package: str) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """An engine's error without its pages of context: OpenVINO begins with places in its source."""
+    """Shorten an engine's error to its first line that is not a place in the engine's source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from ", "Check '"))]
-    return (telling or lines or [type(error).__name__])[0]
+    useful = [line for line in lines if not line.startswith(("Exception from ", "Check '"))]
+    return (useful or lines or [type(error).__name__])[0]
 
 
 def parts_of(batch: Pixels, size: int) -> list[Pixels]:
-    """A batch of any number of posters in parts of one size, the last one padded: for engines that
-    plan anew for each further shape."""
+    """Split a batch into parts of one size, the last one padded.
+
+    For engines that prepare again for every new shape.
+    """
     if len(batch) == size:
         return [batch]
     parts = [batch[start : start + size] for start in range(0, len(batch), size)]
@@ -81,6 +121,6 @@ def parts_of(batch: Pixels, size: int) -> list[Pixels]:
     return parts
 
 
-def whole(results: list[Probabilities], count: int) -> Probabilities:
-    """The rows of `count` posters, from what the parts gave."""
+def joined(results: list[Probabilities], count: int) -> Probabilities:
+    """Join the results of the parts, and drop the padding after `count` rows."""
     return results[0] if len(results[0]) == count else np.concatenate(results)[:count]

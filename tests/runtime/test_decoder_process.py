@@ -10,20 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import COMMAND, CPU, eventually, rows
+from command import COMMAND, eventually, rows
 from PIL import Image
+from pretend import device_is
+from write_onnx import toy_model
 
-import genre_infer.classifier
 from genre_infer import Classifier, GenreInferError, Limits
-from genre_infer.decoder_process import Job
-from genre_infer.engines import Engine, Request, open_engine
-from genre_infer.in_process import InProcess
+from genre_infer.decoder_process import ProcessDecoder
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="looks into Linux's /proc")
 
 
 def in_processes(threads: int = 1, **options: object) -> Classifier:
-    return Classifier(device="cpu", threads=threads, decoders="processes", **options)
+    return Classifier(toy_model(), device="cpu", threads=threads, decoders="processes", **options)
 
 
 def decoding(parent: int) -> list[int]:
@@ -86,6 +85,7 @@ def test_rows_are_those_of_threads(folder: Path) -> None:
         assert len({result.status for result in found}) >= 4
 
 
+@pytest.mark.slow
 @needs_proc
 def test_a_time_limit_kills_the_process_and_the_others_go_on(folder: Path, fifo: Path) -> None:
     paths = [fifo, *(folder / f"{n}.jpg" for n in range(1, 5)), fifo]
@@ -100,7 +100,7 @@ def test_a_time_limit_kills_the_process_and_the_others_go_on(folder: Path, fifo:
 
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_process_that_dies_amid_a_poster_gives_it_a_row(
+def test_a_process_that_dies_during_a_poster_gives_it_a_row(
     folder: Path, fifo: Path, number: signal.Signals
 ) -> None:
     def sources() -> Iterator[Path]:
@@ -122,11 +122,7 @@ def test_a_process_that_dies_amid_a_poster_gives_it_a_row(
 
 @needs_proc
 def test_a_process_that_dies_between_posters_costs_none_of_them(folder: Path) -> None:
-    decoder = InProcess(
-        Job(182, 268, Limits(), draft=True),
-        in_thread=lambda _: pytest.fail("a path"),
-        without=lambda error: pytest.fail(str(error)),
-    )
+    decoder = ProcessDecoder(182, 268, Limits(), draft=True, problems=None)
     before = decoder.decode(folder / "1.jpg").copy()
     (process,) = decoding(os.getpid())
     os.kill(process, signal.SIGKILL)
@@ -169,12 +165,13 @@ def test_nothing_is_left_of_a_run(folder: Path, fifo: Path, taken: int) -> None:
         assert eventually(lambda: len(os.listdir("/proc/self/fd")) == files)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_command(
-    folder: Path, fifo: Path, tmp_path: Path, number: signal.Signals
+    folder: Path, fifo: Path, tmp_path: Path, number: signal.Signals, cpu: list[str]
 ) -> None:
-    command = [*COMMAND, folder, "-o", tmp_path / "rows", *CPU, "--decoders", "processes"]
+    command = [*COMMAND, folder, "-o", tmp_path / "rows", *cpu, "--decoders", "processes"]
     process = subprocess.Popen(
         [*command, "--threads", "2", "--batch-size", "1"],
         stderr=subprocess.PIPE,
@@ -194,16 +191,19 @@ def test_no_process_outlives_the_command(
     os.close(descriptor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["file", "stdin"])
-def test_a_script_needs_no_guard_for_its_main_part(folder: Path, tmp_path: Path, by: str) -> None:
+def test_a_script_needs_no_guard_for_its_main_part(
+    folder: Path, tmp_path: Path, toy: Path, by: str
+) -> None:
     # A folder of posters is no place to import from.
     (folder / "numpy.py").write_text("raise SystemExit('imported')")
     script = tmp_path / "script.py"
     script.write_text(
         "from genre_infer import Classifier\n"
         "print('begins')\n"
-        "with Classifier(device='cpu', threads=2, decoders='processes') as classifier:\n"
-        "    for result in classifier.classify_many(['1.jpg', '2.jpg', 'none.jpg']):\n"
+        f"with Classifier({str(toy)!r}, device='cpu', threads=2, decoders='processes') as c:\n"
+        "    for result in c.classify_many(['1.jpg', '2.jpg', 'none.jpg']):\n"
         "        print(result.path, result.status)\n"
     )
     done = subprocess.run(
@@ -219,9 +219,9 @@ def test_a_script_needs_no_guard_for_its_main_part(folder: Path, tmp_path: Path,
 
 
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
-def test_a_process_s_own_files_are_read_by_itself(folder: Path) -> None:
+def test_a_process_s_own_files_are_read_by_itself(folder: Path, cpu: list[str]) -> None:
     done = subprocess.run(
-        [*COMMAND, "/dev/stdin", *CPU, "--decoders", "processes", "--threads", "1"],
+        [*COMMAND, "/dev/stdin", *cpu, "--decoders", "processes", "--threads", "1"],
         input=(folder / "1.jpg").read_bytes(),
         capture_output=True,
         check=False,
@@ -252,30 +252,21 @@ def test_a_process_that_does_not_start_is_an_error(
     ],
 )
 def test_auto_is_processes_beside_a_gpu_with_many_threads(
-    threads: int, device: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    threads: int, device: str, expected: str, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend(device, monkeypatch)
-    with Classifier(threads=threads) as classifier:
+    device_is(device, monkeypatch)
+    with Classifier(toy, threads=threads) as classifier:
         assert classifier.decoders == expected
-
-
-def pretend(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor, by the name of another device."""
-
-    def pretended(request: Request, _: str) -> tuple[Engine, list[str]]:
-        engine, skipped = open_engine(request, "cpu")
-        engine.device = device
-        return engine, skipped
-
-    monkeypatch.setattr(genre_infer.classifier, "open_engine", pretended)
+    with Classifier(toy, threads=threads, expected_posters=1) as classifier:
+        assert classifier.decoders == "threads"
 
 
 def test_auto_goes_on_in_threads_where_no_process_starts(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend("cuda", monkeypatch)
+    device_is("cuda", monkeypatch)
     monkeypatch.setattr(sys, "executable", str(folder / "none"))
-    with Classifier(threads=5) as classifier:
+    with Classifier(toy, threads=5) as classifier:
         results = list(classifier.classify_many([folder / "1.jpg", folder / "2.jpg"]))
         assert [result.status for result in results] == ["ok", "ok"]
         (sentence,) = classifier.skipped

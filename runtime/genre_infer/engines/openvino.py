@@ -7,70 +7,67 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from ..errors import DeviceError
 from ..posters import Pixels
-from .base import Engine, Probabilities, Request, first_line, parts_of, whole
+from .base import Engine, Probabilities, Request, first_line, joined, parts_of
 
 _BATCH_SIZE = 4  # measured: larger ones gain nothing beside decoding, and need more memory
 _MOST_LANES = 8
 
-_Shape: TypeAlias = tuple[int, int, int, int]
-
 
 class OpenVino:
-    """The model compiled for its usual batches, and when they come for single posters and for other
-    sizes: a network compiled for one exact shape is faster than one for any, and each takes time
-    and memory again."""
+    """The model, compiled for its usual batches, and on demand for single posters and other sizes.
+
+    A network compiled for one exact shape is faster than one for any, and each takes time and
+    memory again.
+    """
 
     device = "openvino"
     provider = "OpenVINO CPU"
 
     def __init__(self, openvino: Any, request: Request) -> None:
         self.batch_size = request.batch_size or _BATCH_SIZE
-        # Batches side by side, each on its own cores, wait for nobody; a single poster is done
-        # soonest by all cores together.
+        # Batches run side by side, each on its own cores, and none waits for another; a single
+        # poster is done soonest by all cores together.
         self.lanes = min(request.threads, _MOST_LANES) if self.batch_size > 1 else 1
         self._size, self._threads = request.size, request.threads
         with _device_errors("open the model"):
             self._core = openvino.Core()
-            # Its front end for ONNX, and not Core.read_model, which guesses the format from the
-            # bytes: what was checked is their reading as ONNX.
+            # Its front end for ONNX: Core.read_model guesses the format from the bytes, but what
+            # was checked is their reading as ONNX.
             onnx = openvino.frontend.FrontEndManager().load_by_framework("onnx")
             self._model = onnx.convert(onnx.load(BytesIO(request.model)))
-        self._compiled: dict[_Shape | None, _Compiled] = {}
+        self._compiled: dict[tuple[int, ...] | None, _Compiled] = {}
         self._lock = threading.Lock()  # one compilation at a time
         usual = (self.batch_size, *self._size, 3)
         if self.batch_size > 1:
             self.run(np.zeros(usual, np.uint8))  # a fault shows now, not at the first poster
-        else:  # a single poster would wait for that run as long as for its own
+        else:  # for a single poster that run would take as long as its own
             self._for(usual)
 
     def run(self, batch: Pixels) -> Probabilities:
-        """See Engine."""
+        """See Engine. Raises DeviceError."""
         usual = batch.shape[1:3] == self._size and len(batch) > 1
         parts = parts_of(np.ascontiguousarray(batch), self.batch_size if usual else len(batch))
         compiled = self._for(parts[0].shape)
         with _device_errors("run the model"):
-            return whole(compiled.run(parts), len(batch))
+            return joined(compiled.run(parts), len(batch))
 
     def _for(self, shape: tuple[int, ...]) -> "_Compiled":
-        count, height, width, _ = shape
-        key: _Shape | None = (count, height, width, 3)
-        if (height, width) != self._size:
-            key = None  # one network for all other sizes
+        key = shape if shape[1:3] == self._size else None  # one network for all other sizes
         with self._lock:
             if key not in self._compiled:
-                lanes = self.lanes if key and count > 1 else 1
-                self._compiled[key] = self._compile(key, lanes)
+                self._compiled[key] = self._compile(key)
             return self._compiled[key]
 
-    def _compile(self, shape: _Shape | None, lanes: int) -> "_Compiled":
+    def _compile(self, shape: tuple[int, ...] | None) -> "_Compiled":
+        lanes = self.lanes if shape and shape[0] > 1 else 1
         config = {
-            # By itself OpenVINO computes in bfloat16 on processors that have it, and the graph's
+            # By default OpenVINO computes in bfloat16 on processors that have it, and the graph's
             # own resize, whose pixel indices need more digits, is wrong in it. int8 stays int8.
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": self._threads,
@@ -85,7 +82,7 @@ class OpenVino:
 
 
 class _Compiled:
-    """A compiled network with its requests, each of which serves one batch at a time."""
+    """A compiled network with its requests, each of which runs one batch at a time."""
 
     def __init__(self, compiled: Any, lanes: int) -> None:
         self._free: SimpleQueue[Any] = SimpleQueue()
@@ -93,38 +90,37 @@ class _Compiled:
             self._free.put(compiled.create_infer_request())
 
     def run(self, parts: list[Pixels]) -> list[Probabilities]:
-        """Batches of the compiled shape, side by side on as many requests as are free."""
-        started: deque[tuple[int, Any]] = deque()
-        results: list[Any] = [None] * len(parts)
+        """Run batches of the compiled shape side by side, on as many requests as are free."""
+        started: deque[Any] = deque()
+        results: list[Probabilities] = []
         try:
-            for number, part in enumerate(parts):
-                # Who holds a request finishes it before waiting for another: else two callers,
-                # each with what the other one waits for, would wait for ever.
+            for part in parts:
+                # Finish the request we hold before waiting for another: two callers that each
+                # hold what the other waits for would wait for ever.
                 if started and self._free.empty():
-                    self._finish(started, results)
+                    results.append(self._finish(started.popleft()))
                 request = self._free.get()
-                started.append((number, request))
+                started.append(request)
                 request.start_async([part], share_inputs=True)
             while started:
-                self._finish(started, results)
+                results.append(self._finish(started.popleft()))
         finally:
             while started:  # after a fault, or Ctrl-C: the parts must outlive their computation
                 with suppress(RuntimeError):
-                    self._finish(started, results)
+                    self._finish(started.popleft())
         return results
 
-    def _finish(self, started: deque[tuple[int, Any]], results: list[Any]) -> None:
-        number, request = started.popleft()
+    def _finish(self, request: Any) -> Probabilities:
         try:
             request.wait()
-            results[number] = np.array(request.get_output_tensor(0).data)
+            return np.array(request.get_output_tensor(0).data)
         finally:
             self._free.put(request)
 
 
 @contextmanager
 def _device_errors(what: str) -> Iterator[None]:
-    # RuntimeError is OpenVINO's own, for faults of the device and of the file alike.
+    # OpenVINO raises RuntimeError for faults of the device and of the file alike.
     try:
         yield
     except RuntimeError as error:
@@ -132,12 +128,8 @@ def _device_errors(what: str) -> Iterator[None]:
 
 
 def open_openvino(request: Request) -> Engine:
-    """OpenVINO's plugin for processors. Raises DeviceError."""
-    return OpenVino(_import_openvino(), request)
-
-
-def _import_openvino() -> Any:
-    # openvino imports its telemetry package where it finds it; hidden, it takes its own stub.
+    """Open OpenVINO's plugin for processors. Raises DeviceError."""
+    # openvino imports its telemetry package if it finds it; if it is hidden, it uses a stub.
     hidden = "openvino_telemetry" not in sys.modules
     if hidden:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -145,11 +137,10 @@ def _import_openvino() -> Any:
         import openvino
     except ImportError as error:
         cause = "is not installed" if error.name == "openvino" else f"does not load: {error}"
-        raise DeviceError(
-            f"The device openvino is not there: openvino {cause}; install it with: "
-            'pip install "genre-infer[openvino]"'
-        ) from None
+        message = f"The device openvino is not available: openvino {cause}"
+        install = 'pip install "genre-infer[openvino]"'
+        raise DeviceError(f"{message}; install it with: {install}") from None
     finally:
         if hidden:
             del sys.modules["openvino_telemetry"]
-    return openvino
+    return OpenVino(openvino, request)
