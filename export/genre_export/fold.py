@@ -1,16 +1,19 @@
-"""Folds a checkpoint into the plainest network with the same answers."""
+"""The original network, and the plainest network with the same answers."""
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from genre_train.checkpoint import Checkpoint, CheckpointError, new_network
 
+BLOCKS = (BasicBlock, Bottleneck)
+"""The residual blocks of torchvision's ResNets."""
+
 
 class Original(nn.Module):
-    """The stored network with its calibration, as PyTorch computes it: the measure of every export.
+    """The stored network with its calibration in PyTorch, which every export is compared with.
 
     uint8 [N, height, width, 3] at the input size -> float32 probabilities [N, genres].
     """
@@ -31,11 +34,17 @@ class Original(nn.Module):
 
 
 class Folded(nn.Module):
-    """The same function with every batch norm and the calibration folded into the layer beside it
-    (in float64), so that only convolutions, additions, pools and two linear layers are left.
+    """The same function with every batch norm and the calibration folded into the layer beside it.
+
+    Folding is done in float64. Only convolutions, additions, pools and two linear layers are left.
 
     float32 [N, 3, height, width] in levels of 0 to 255 -> float32 probabilities [N, genres].
-    half: all between normalisation and sigmoid in float16.
+
+    Attributes:
+        body: All convolutions: normalised pictures -> features [N, channels, height, width].
+        hidden: The head's first linear layer.
+        output: The head's second linear layer.
+        dtype: float32, or float16 for half: of all that lies between normalisation and sigmoid.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, half: bool = False) -> None:
@@ -62,7 +71,7 @@ class Folded(nn.Module):
 
 
 def _calibration(checkpoint: Checkpoint) -> torch.Tensor:
-    """float64 [2, genres]: slope and intercept of each genre's logit."""
+    """Return slope and intercept of each genre's logit, float64 [2, genres]."""
     return torch.from_numpy(np.stack(checkpoint.calibration()))
 
 
@@ -74,20 +83,28 @@ def _copy_in_float64(checkpoint: Checkpoint) -> nn.Sequential:
 
 def _fold_body(body: nn.Sequential) -> nn.Sequential:
     body[0], body[1] = fuse_conv_bn_eval(body[0], body[1]), nn.Identity()
-    for block in (m for m in body.modules() if isinstance(m, BasicBlock)):
-        block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
-        block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
+    for block in (module for module in body.modules() if isinstance(module, BLOCKS)):
+        for number, conv in enumerate(block_convolutions(block), 1):
+            norm = getattr(block, f"bn{number}")
+            setattr(block, f"conv{number}", fuse_conv_bn_eval(conv, norm))
+            setattr(block, f"bn{number}", nn.Identity())
         if block.downsample is not None:
             conv, norm = block.downsample
             block.downsample = nn.Sequential(fuse_conv_bn_eval(conv, norm))
     return body
 
 
+def block_convolutions(block: nn.Module) -> list[nn.Conv2d]:
+    """Return a residual block's convolutions in order, without the one on its shortcut."""
+    names = ["conv1", "conv2"] + ["conv3"] * isinstance(block, Bottleneck)
+    return [getattr(block, name) for name in names]
+
+
 def _fold_head(head: nn.Sequential, calibration: torch.Tensor) -> tuple[nn.Linear, nn.Linear]:
     norms = [m for m in head if isinstance(m, nn.BatchNorm1d)]
     linears = [m for m in head if isinstance(m, nn.Linear)]
     if len(norms) != 2 or len(linears) != 2:
-        raise CheckpointError("The checkpoint's head is not the one that genre-train makes.")
+        raise CheckpointError("The checkpoint's head is not the one that genre-train fit makes.")
     hidden, output = (_fold_norm(n, m) for n, m in zip(norms, linears, strict=True))
     slope, intercept = calibration
     output.weight.data *= slope[:, None]
@@ -96,7 +113,7 @@ def _fold_head(head: nn.Sequential, calibration: torch.Tensor) -> tuple[nn.Linea
 
 
 def _fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> nn.Linear:
-    """linear(norm(x)) as one linear layer."""
+    """Return linear(norm(x)) as one linear layer."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
