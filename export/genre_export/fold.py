@@ -40,11 +40,14 @@ class Folded(nn.Module):
 
     float32 [N, 3, height, width] in levels of 0 to 255 -> float32 probabilities [N, genres].
 
+    Args:
+        checkpoint: The checkpoint.
+        half: Whether everything between normalisation and sigmoid computes in float16.
+
     Attributes:
         body: All convolutions: normalised pictures -> features [N, channels, height, width].
         hidden: The head's first linear layer.
         output: The head's second linear layer.
-        dtype: float32, or float16 for half: of all that lies between normalisation and sigmoid.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, half: bool = False) -> None:

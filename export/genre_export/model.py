@@ -58,7 +58,9 @@ def export_model(
     *,
     seconds: float = SECONDS,
 ) -> None:
-    """Write one ONNX file that answers as the checkpoint does, its hash and its report; or nothing.
+    """Write one ONNX file, its hash and its report.
+
+    Nothing is written unless the file answers as the checkpoint does.
 
     Args:
         checkpoint_folder: The checkpoint.

@@ -262,13 +262,13 @@ def page(report: dict[str, Any]) -> str:
 
 
 def _notes(report: dict[str, Any]) -> Iterator[str]:
-    """Yield what a reader must not overlook: bounds missed or not judged, engines not measured."""
+    """Yield the bounds that are missed or not judged, and the engines that were not measured."""
     rules = RULES[report["metadata"]["precision"]]
     for row in report["providers"]:
         for rule in row["missed"]:
             yield f"{row['provider']} misses the bound: {rule}."
         for rule in unjudged(rules, row):
-            yield f"{row['provider']}, not judged for want of posters: {rule}."
+            yield f"{row['provider']}, not judged for lack of posters: {rule}."
     for sentence in report["not_measured"]:
         yield f"Not measured: {sentence}"
 
