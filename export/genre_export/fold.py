@@ -1,12 +1,14 @@
 """The original network, and the plainest network with the same answers."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from genre_train.checkpoint import Checkpoint, CheckpointError, new_network
+from genre_train.checkpoint import Checkpoint, CheckpointError
 
 BLOCKS = (BasicBlock, Bottleneck)
 """The residual blocks of torchvision's ResNets."""
@@ -57,7 +59,7 @@ class Folded(nn.Module):
         std = torch.tensor(values["std"], dtype=torch.float64).view(1, 3, 1, 1)
         self.register_buffer("shift", (mean * 255).float())
         self.register_buffer("scale", (1 / (std * 255)).float())
-        network = _copy_in_float64(checkpoint)
+        network = copy.deepcopy(checkpoint.network).double().eval()
         self.body = _fold_body(network[0])
         self.hidden, self.output = _fold_head(network[1], _calibration(checkpoint))
         self.dtype = torch.float16 if half else torch.float32
@@ -76,12 +78,6 @@ class Folded(nn.Module):
 def _calibration(checkpoint: Checkpoint) -> torch.Tensor:
     """Return slope and intercept of each genre's logit, float64 [2, genres]."""
     return torch.from_numpy(np.stack(checkpoint.calibration()))
-
-
-def _copy_in_float64(checkpoint: Checkpoint) -> nn.Sequential:
-    network = new_network(checkpoint.architecture, len(checkpoint.genres))
-    network.load_state_dict(checkpoint.network.state_dict())
-    return network.double().eval()
 
 
 def _fold_body(body: nn.Sequential) -> nn.Sequential:

@@ -116,25 +116,11 @@ def measure(
     rows, unavailable = [], []
     for device in DEVICES:
         click.echo(f"Measuring on {device} …", err=True)
+        given = (known or {}).get(device)
         try:
-            engine = open_on(device, model.data, checkpoint.size)
+            rows.append(_measure_on(device, model, checkpoint, compared, seconds, given))
         except DeviceError as error:
             unavailable.append(str(error))
-            continue
-        given = (known or {}).get(device)
-        if given is None:
-            given = engine_probabilities(engine, compared.pixels)
-        figures = _figures(given, checkpoint, compared)
-        speed = _posters_per_second(engine, compared.pixels, seconds)
-        rows.append(
-            {
-                "device": device,
-                "provider": engine.provider,
-                **figures,
-                "missed": missed(RULES[model.metadata.precision], figures),
-                "posters_per_second": speed,
-            }
-        )
     about = info_document(model)
     facts = {key: about.pop(key) for key in ("sha256", "bytes", "opset", "ir_version")}
     return {
@@ -159,6 +145,31 @@ def measure(
     }
 
 
+def _measure_on(
+    device: str,
+    model: Model,
+    checkpoint: Checkpoint,
+    compared: Compared,
+    seconds: float,
+    given: Probabilities | None,
+) -> dict[str, Any]:
+    engine = open_on(device, model.data, checkpoint.size)
+    if given is None:
+        given = engine_probabilities(engine, compared.pixels)
+    thresholds = checkpoint.document["thresholds"]["balanced"]
+    figures = dataclasses.asdict(compare(compared.expected, given, checkpoint.genres, thresholds))
+    ours, theirs = (macro_ap(compared.labels, p) for p in (given, compared.expected))
+    figures["macro_ap"] = ours
+    figures["macro_ap_change"] = None if ours is None or theirs is None else ours - theirs
+    return {
+        "device": device,
+        "provider": engine.provider,
+        **figures,
+        "missed": missed(RULES[model.metadata.precision], figures),
+        "posters_per_second": _posters_per_second(engine, compared.pixels, seconds),
+    }
+
+
 def open_on(device: str, data: bytes, size: tuple[int, int]) -> Engine:
     """Open a model as the runtime opens it.
 
@@ -173,14 +184,6 @@ def open_on(device: str, data: bytes, size: tuple[int, int]) -> Engine:
     """
     width, height = size
     return open_engine(Request(data, (height, width), available_cores()), device)[0]
-
-
-def _figures(given: Probabilities, checkpoint: Checkpoint, compared: Compared) -> dict[str, Any]:
-    thresholds = checkpoint.document["thresholds"]["balanced"]
-    figures = dataclasses.asdict(compare(compared.expected, given, checkpoint.genres, thresholds))
-    ours, theirs = (macro_ap(compared.labels, p) for p in (given, compared.expected))
-    change = None if ours is None or theirs is None else ours - theirs
-    return {**figures, "macro_ap": ours, "macro_ap_change": change}
 
 
 def macro_ap(labels: NDArray[np.bool_] | None, probabilities: Probabilities) -> float | None:

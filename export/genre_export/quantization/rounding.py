@@ -66,7 +66,8 @@ def _input_products(
         places = torch.randperm(columns.shape[2], generator=generator)[:PLACES]
         inputs = columns[:, :, places].transpose(0, 1).flatten(1)
         products, seen = sums.get(conv, (torch.zeros(len(inputs), len(inputs)), 0))
-        sums[conv] = products + inputs @ inputs.T, seen + inputs.shape[1]
+        products += inputs @ inputs.T
+        sums[conv] = products, seen + inputs.shape[1]
 
     watch_inputs(network, convolutions, posters, add)
     return sums
