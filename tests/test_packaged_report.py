@@ -11,7 +11,7 @@ import pytest
 
 from genre_export.bounds import RULES, bound, missed, unjudged
 from genre_export.quantization.pair_sums import pair_sums
-from genre_export.report import page
+from genre_export.report_page import page
 from genre_infer import model_file
 from genre_infer.model_file import load_model
 

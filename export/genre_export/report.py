@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ from genre_train.checkpoint import Checkpoint, read_checkpoint
 from genre_train.files import write_whole
 from genre_train.provenance import commit, processor, today
 
-from .bounds import RULES, bound, missed, unjudged
+from .bounds import RULES, bound, missed
 from .compared import Compared, compared_posters
 from .difference import compare, engine_probabilities
 from .quantization.pair_sums import pair_sums
-from .rendering import render
+from .report_page import notes, page
 
 FORMAT = 1
 """Version of report.json. Fields may be added within a version."""
@@ -41,19 +41,6 @@ PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "numpy", "pillow", "to
 BATCH = 8
 SECONDS = 1.0  # the least time that the speed of an engine is measured for
 LEAST_BATCHES = 5
-
-FIGURES = {
-    "largest": "largest difference",
-    "percentile_99": "99th percentile",
-    "labels_agree": "labels agree",
-    "labels_flipped_away_from_threshold": "flipped",
-    "named_labels_kept": "named labels kept",
-    "first_genre_kept": "first genre kept",
-    "macro_ap": "macro AP",
-    "macro_ap_change": "change of macro AP",
-    "posters_per_second": "posters/s",
-}
-"""A provider's figures on the page -> their titles."""
 
 Probabilities = NDArray[np.float32]
 
@@ -242,57 +229,6 @@ def write_report(report: dict[str, Any], document: Path, readable: Path) -> None
     write_whole(readable, page(report))
 
 
-def page(report: dict[str, Any]) -> str:
-    """Return a report as Markdown, with every figure."""
-    metadata = report["metadata"]
-    modes = metadata["thresholds"]
-    return render(
-        "report.md.jinja",
-        report=report,
-        metadata=metadata,
-        providers_head=["provider", *FIGURES.values()],
-        providers=[
-            [row["provider"], *(row[name] for name in FIGURES)] for row in report["providers"]
-        ],
-        notes=list(_notes(report)),
-        int8=_int8(report),
-        thresholds_head=["genre", *modes],
-        thresholds=[
-            [genre, *("never" if (t := row[genre]) is None else f"{t:g}" for row in modes.values())]
-            for genre in metadata["genres"]
-        ],
-    )
-
-
-def _notes(report: dict[str, Any]) -> Iterator[str]:
-    """Yield the bounds that are missed or not judged, and the engines that were not measured."""
-    rules = RULES[report["metadata"]["precision"]]
-    for row in report["providers"]:
-        for rule in row["missed"]:
-            yield f"{row['provider']} misses the bound: {rule}."
-        for rule in unjudged(rules, row):
-            yield f"{row['provider']}, not judged for lack of posters: {rule}."
-    for sentence in report["not_measured"]:
-        yield f"Not measured: {sentence}"
-
-
-def _int8(report: dict[str, Any]) -> list[list[Any]]:
-    weights = report["int8_weights"]
-    if not weights:
-        return []
-    details = report["metadata"]["details"].get("int8", {})
-    return [
-        *([name.replace("_", " "), value] for name, value in details.items()),
-        ["layers with int8 weights", weights["layers"]],
-        ["largest weight", weights["largest_weight"]],
-        [
-            "sums of any two products",
-            f"{weights['smallest_pair_sum']} to {weights['largest_pair_sum']}",
-        ],
-        ["they fit 16 bits", weights["fits_16_bits"]],
-    ]
-
-
 def print_summary(report: dict[str, Any]) -> None:
     """Print a line for each provider, and what needs attention, on stderr."""
     for row in report["providers"]:
@@ -303,5 +239,5 @@ def print_summary(report: dict[str, Any]) -> None:
             f"{report['posters']} posters, {row['labels_agree']:.2%} of labels agree{speed}.",
             err=True,
         )
-    for note in _notes(report):
+    for note in notes(report):
         click.echo(note, err=True)

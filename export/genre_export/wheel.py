@@ -20,9 +20,8 @@ from genre_infer.model_file import (
     sidecar_line,
 )
 from genre_train.files import write_whole
+from genre_train.markdown import render
 from genre_train.options import refuse_existing
-
-from .rendering import render
 
 # 1980-01-01, the earliest time that a zip archive can hold. With real times no two wheels would be
 # the same.
@@ -78,12 +77,18 @@ def _check_version(model: Model) -> None:
 def _write_project(project: Path, model: Model, name: str) -> None:
     package = "genre_infer_model_" + name.replace("-", "_")
     file = Path(f"{name}.onnx")
-    values = {"metadata": model.metadata, "name": name, "package": package}
-    readme = render(
-        "wheel-readme.md.jinja", **values, version=__version__, info="\n".join(info_lines(model))
-    )
+    values = {
+        "metadata": model.metadata,
+        "name": name,
+        "package": package,
+        "group": GROUP,
+        "version": __version__,
+        "info": "\n".join(info_lines(model)),
+    }
+    project_file = render("genre_export", "wheel-pyproject.toml.jinja", **values)
+    readme = render("genre_export", "wheel-readme.md.jinja", **values)
     contents = {
-        "pyproject.toml": render("wheel-pyproject.toml.jinja", **values, group=GROUP).encode(),
+        "pyproject.toml": project_file.encode(),
         f"{package}/__init__.py": b'"""Data: a model for genre_infer, and its hash."""\n',
         f"{package}/README.md": readme.encode(),
         f"{package}/{file}": model.data,
