@@ -8,12 +8,8 @@ import pytest
 from PIL import Image
 
 from genre_infer.posters import Limits, poster_pixels
-from genre_train.dataset import (
-    find_posters,
-    first_genre_only,
-    hashed_split,
-    load_dataset,
-)
+from genre_train.dataset import find_posters, hashed_split, load_dataset
+from genre_train.first_genre import first_genre_only
 from genre_train.table import TableError
 
 SIZE = (64, 96)
@@ -119,5 +115,5 @@ def test_the_single_label_view(collection) -> None:
 def test_no_poster_at_all_says_how_they_are_named(collection, tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"tt0114709\.jpg"):
         load_dataset(collection.table, tmp_path, SIZE)
-    with pytest.raises(TableError, match="not there"):
+    with pytest.raises(TableError, match="does not exist"):
         load_dataset(collection.table, tmp_path / "none", SIZE)

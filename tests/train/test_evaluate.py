@@ -11,14 +11,14 @@ from click.testing import CliRunner, Result
 
 import genre_infer
 from genre_infer.errors import DeviceError
+from genre_train import evaluate as evaluate_module
 from genre_train import learner as learner_module
-from genre_train import predictions as evaluation
+from genre_train import predictions as predictions_module
 from genre_train.checkpoint import read_document, write_json
 from genre_train.cli import main
 from genre_train.dataset import hashed_split
-from genre_train.files import write_whole
 from genre_train.learner import choose_device, choose_precision
-from genre_train.predictions import Predictions, predict, predict_checkpoint
+from genre_train.predictions import Predictions, predict
 
 SEED = 7
 
@@ -59,7 +59,7 @@ def test_a_checkpoint_s_split_is_that_of_its_training(
 ) -> None:
     assert of_split("test", SEED) != of_split("test", 0)
     for folder, seed in ((seeded, SEED), (checkpoint, 0)):
-        predictions, dataset = predict_checkpoint(folder, unsplit, collection.posters)
+        predictions, dataset = predict(folder, unsplit, collection.posters)
         assert predictions.imdb_ids.tolist() == of_split("test", seed)
         assert [poster.imdb_id for poster in dataset.posters] == of_split("test", seed)
 
@@ -93,7 +93,7 @@ def test_files_are_replaced_only_by_force_and_named_as_given(
     checkpoint: Path, collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predicted = predict(checkpoint, collection.table, collection.posters)
-    monkeypatch.setattr(evaluation, "predict", lambda *_, **__: predicted)
+    monkeypatch.setattr(evaluate_module, "predict", lambda *_, **__: predicted)
     table, stored = tmp_path / "new" / "scores.txt", tmp_path / "other" / "stored"
     args = ("--csv", table, "--predictions", stored)
     assert evaluate(checkpoint, collection, *args).exit_code == 0
@@ -127,20 +127,6 @@ def test_show_and_shortcut_replace_only_by_force(
     assert output.read_bytes() != b"mine"
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "folder" / "file"
-    write_whole(path, "one\né")
-    assert path.read_bytes() == "one\né".encode()
-
-    def full(*_: object) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
-        write_whole(path, b"two")
-    assert path.read_bytes() == "one\né".encode()
-
-
 def test_what_was_left_out_is_said(checkpoint: Path, collection: Any) -> None:
     done = evaluate(checkpoint, collection, "--split", "train")
     assert done.exit_code == 0
@@ -152,7 +138,7 @@ def test_what_was_left_out_is_said(checkpoint: Path, collection: Any) -> None:
 def test_a_wrong_device_is_named_before_posters_are_read(
     checkpoint: Path, collection: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "load_dataset", None)
+    monkeypatch.setattr(predictions_module, "load_dataset", None)
     for device in ("openvino", "tpu"):
         refused = evaluate(checkpoint, collection, "--device", device)
         assert refused.exit_code == 3

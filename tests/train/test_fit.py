@@ -1,24 +1,32 @@
-"""Training end to end, tiny: frozen, fine-tuned, killed and resumed, the first-genre classifier."""
+"""genre-train fit: what the checkpoint holds, what is refused, and all architectures."""
 
 import json
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import save_file
 
-from genre_train import finetune as fit_module
-from genre_train import fit as run_module
-from genre_train.checkpoint import read_checkpoint
+from genre_train.backbone import load_body
+from genre_train.checkpoint import (
+    ARCHITECTURES,
+    CheckpointError,
+    architecture_of,
+    new_network,
+    read_checkpoint,
+    read_document,
+    write_json,
+)
 from genre_train.cli import main
 
 TINY = ["--size", "64x96", "--min-posters", "5", "--weights", "none", "--precision", "float32"]
+TINY += ["--architecture", "resnet18"]
+ROOT = Path(__file__).parents[2]
 
 
 def fit(collection: Any, output: Path, *args: str) -> Result:
@@ -62,68 +70,6 @@ def test_it_learned_something(checkpoint: Path) -> None:
     assert document(checkpoint)["epochs"][-1]["macro_ap"] > 0.8  # by chance: about 0.5
 
 
-def test_fine_tuning_is_reproducible_and_survives_a_kill(
-    collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    args = ("--recipe", "seed", "--epochs", "2", "--batch-size", "16")
-    assert fit(collection, tmp_path / "whole", *args).exit_code == 0
-
-    saved = fit_module._Run.save
-    calls = 0
-
-    def killed_after_two(self: Any, learner: Any) -> None:
-        nonlocal calls
-        saved(self, learner)
-        calls += 1
-        if calls == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(fit_module._Run, "save", killed_after_two)
-    assert fit(collection, tmp_path / "cut", *args).exit_code == 130
-    monkeypatch.undo()
-    assert not (tmp_path / "cut" / "checkpoint.json").exists()
-    other = fit(collection, tmp_path / "cut", *args, "--seed", "1", "--resume")
-    assert other.exit_code == 3
-    assert "seed" in other.stderr
-
-    resumed = fit(collection, tmp_path / "cut", *args, "--resume")
-    assert resumed.exit_code == 0
-    assert "Resuming after 2 epochs" in resumed.stderr
-    whole, cut = document(tmp_path / "whole"), document(tmp_path / "cut")
-    assert whole["weights"]["sha256"] == cut["weights"]["sha256"]
-    timeless = [[{k: v for k, v in e.items() if k != "seconds"} for e in d["epochs"]]
-                for d in (whole, cut)]  # fmt: skip
-    assert timeless[0] == timeless[1]
-    assert [(e["stage"], e["epoch"]) for e in whole["epochs"]] == [(0, 0), (1, 0), (1, 1)]
-    assert not list(tmp_path.rglob("*.part"))
-    assert not list(tmp_path.rglob("resume.safetensors"))
-
-
-def test_augmented_training_keeps_the_best_epoch(
-    collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scores = iter([0.4, 0.9, 0.6])  # the best is not the last
-    monkeypatch.setattr(run_module, "_scorer", lambda _: lambda _: {"macro_ap": next(scores)})
-    saved, states = fit_module._Run.save, []
-
-    def watched(self: Any, learner: Any) -> None:
-        saved(self, learner)
-        states.append({k: v.clone() for k, v in learner.model.state_dict().items()})
-
-    monkeypatch.setattr(fit_module._Run, "save", watched)
-    done = fit(collection, tmp_path / "standard", "--epochs", "2", "--batch-size", "16")
-    assert done.exit_code == 0, done.stderr
-    found = document(tmp_path / "standard")
-    assert [epoch["macro_ap"] for epoch in found["epochs"]] == [0.4, 0.9, 0.6]
-    stored = load_file(tmp_path / "standard" / "weights.safetensors")
-    same = [
-        all(bool((stored[name] == state[name].to(stored[name].dtype)).all()) for name in stored)
-        for state in states
-    ]
-    assert same == [False, True, False]
-    assert found["metrics"]["valid"]["mean of domains"]["posters"] == 24
-
-
 def test_earlier_work_is_not_undone(collection: Any, checkpoint: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in checkpoint.iterdir()}
     missing = tmp_path / "none.csv"
@@ -147,83 +93,15 @@ def test_earlier_work_is_not_undone(collection: Any, checkpoint: Path, tmp_path:
     assert not (tmp_path / "new").exists()
 
 
-def test_a_kill_at_the_end_leaves_no_checkpoint_and_can_be_resumed(
-    collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    args = ("--recipe", "seed", "--epochs", "1", "--batch-size", "1000")
-    output = tmp_path / "cut"
-    output.mkdir()
-    (output / "checkpoint.json").write_text("of an earlier run")
-
-    def killed(*_: object) -> None:
-        assert not (output / "checkpoint.json").exists()  # nor one of other weights
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run_module, "fit_and_measure", killed)
-        assert fit(collection, output, *args, "--force").exit_code == 130
-    assert sorted(os.listdir(output)) == ["resume.safetensors", "weights.safetensors"]
-    resumed = fit(collection, output, *args, "--resume", "--licence", "posters", "CC0-1.0")
-    assert resumed.exit_code == 0, resumed.stderr
-    assert "Resuming after 2 epochs" in resumed.stderr
-    found = document(output)
-    assert found["thresholds"]["balanced"].keys() == set(found["genres"])
-    assert found["licences"] == {"code": "Apache-2.0", "posters": "CC0-1.0"}
-    # A batch larger than the split would leave nothing to learn from.
-    assert found["arguments"]["batch_size"] == 72
-    assert all(epoch["train_loss"] > 0 for epoch in found["epochs"])
-    assert (next(iter(found)), [*found][-1]) == ("format", "weights")
-
-
 def test_force_replaces_a_checkpoint(collection: Any, checkpoint: Path, tmp_path: Path) -> None:
     output = shutil.copytree(checkpoint, tmp_path / "again")
-    done = fit(collection, output, "--frozen", "--epochs", "1", "--force")
+    done = fit(collection, output, "--frozen", "--epochs", "1", "--size", "32x48", "--force")
     assert done.exit_code == 0, done.stderr
     first, second = document(checkpoint), document(output)
     assert first["weights"]["sha256"] != second["weights"]["sha256"]
     assert list(first) == list(second)
     assert second["arguments"]["batch_size"] == 256
     assert read_checkpoint(output).document == second
-
-
-def test_the_bar_ends_with_ctrl_c(
-    collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stopped = []
-
-    class Bar(fit_module._Bar):
-        def before_fit(self) -> None:
-            raise KeyboardInterrupt
-
-        def stop(self) -> None:
-            super().stop()
-            stopped.append(self)
-
-    monkeypatch.setattr(fit_module, "_Bar", Bar)
-    terminal = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr(fit_module, "sys", SimpleNamespace(stderr=terminal))
-    assert fit(collection, tmp_path / "cut").exit_code == 130
-    assert len(stopped) == 1
-
-
-def test_the_first_genre_classifier_and_its_confusion_matrix(
-    collection: Any, tmp_path: Path
-) -> None:
-    args = ("--labels", "first", "--recipe", "seed", "--epochs", "1", "--batch-size", "16")
-    done = fit(collection, tmp_path / "first", *args)
-    assert done.exit_code == 0, done.stderr
-    found = document(tmp_path / "first")
-    assert found["labels"] == "first"
-    measures = found["metrics"]["test"]
-    lines = (tmp_path / "first" / "confusion.csv").read_text().splitlines()
-    matrix = np.array([[int(cell) for cell in line.split(",")[1:]] for line in lines[1:]])
-    assert matrix.sum() == measures["posters"] == 24
-    assert np.trace(matrix) / 24 == pytest.approx(measures["accuracy"], abs=1e-4)
-    assert (tmp_path / "first" / "confusion.png").read_bytes().startswith(b"\x89PNG")
-    args = ("evaluate", tmp_path / "first", "--table", collection.table)
-    refused = CliRunner().invoke(main, [*map(str, args), "--posters", str(collection.posters)])
-    assert refused.exit_code == 3
-    assert "confusion.png" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -243,19 +121,112 @@ def test_faults_are_sentences(collection: Any, tmp_path: Path, args: list[str], 
     assert "Traceback" not in done.stderr
 
 
+def evaluate(folder: Path, collection: Any, *args: str) -> Result:
+    command = ["evaluate", str(folder), "--table", str(collection.table)]
+    return CliRunner().invoke(main, [*command, "--posters", str(collection.posters), *args])
+
+
+def test_every_architecture_can_be_chosen() -> None:
+    (option,) = (p for p in main.commands["fit"].params if p.name == "architecture")
+    assert list(option.type.choices) == list(ARCHITECTURES)
+    assert option.default == "resnet34"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["resnet34", "resnet50"])
+def test_other_architectures_are_trained_and_measured(
+    collection: Any, tmp_path: Path, architecture: str
+) -> None:
+    args = ("--architecture", architecture, "--size", "32x48", "--epochs", "1", "--frozen")
+    done = fit(collection, tmp_path / "other", *args)
+    assert done.exit_code == 0, done.stderr
+    assert document(tmp_path / "other")["architecture"] == f"{architecture}, fastai head"
+    assert read_checkpoint(tmp_path / "other").architecture == architecture
+    measured = evaluate(tmp_path / "other", collection)
+    assert measured.exit_code == 0, measured.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+def test_every_architecture_is_fine_tuned_from_a_file(
+    collection: Any, tmp_path: Path, architecture: str
+) -> None:
+    weights = backbone_file(tmp_path, architecture)
+    args = ("--architecture", architecture, "--size", "32x48", "--epochs", "1")
+    args += ("--recipe", "seed", "--batch-size", "36", "--weights", str(weights))
+    done = fit(collection, tmp_path / "tuned", *args)
+    assert done.exit_code == 0, done.stderr
+    assert document(tmp_path / "tuned")["arguments"]["weights"] == weights.name
+    measured = evaluate(tmp_path / "tuned", collection)
+    assert measured.exit_code == 0, measured.stderr
+
+
+def test_an_unknown_architecture_is_refused_by_name(
+    collection: Any, checkpoint: Path, tmp_path: Path
+) -> None:
+    refused = fit(collection, tmp_path / "none", "--architecture", "vgg16")
+    assert refused.exit_code == 2
+    assert "vgg16" in refused.stderr
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "weights.safetensors").symlink_to(checkpoint / "weights.safetensors")
+    for found in ("vgg16, fastai head", None):
+        write_json(other / "checkpoint.json", {**document(checkpoint), "architecture": found})
+        unreadable = evaluate(other, collection)
+        assert unreadable.exit_code == 3
+        assert f"{str(found).partition(',')[0]!r} is unknown" in unreadable.stderr
+        assert "resnet18, resnet34, resnet50" in unreadable.stderr
+
+
+def test_the_published_checkpoint_is_a_resnet34() -> None:
+    published = read_document(ROOT / "train" / "checkpoint")
+    assert published["architecture"] == "resnet34, fastai head"
+    assert architecture_of(published) == "resnet34"
+
+
+def backbone_file(folder: Path, architecture: str) -> Path:
+    """torchvision's network, untrained, in float16."""
+    torch.manual_seed(0)
+    network = ARCHITECTURES[architecture](weights=None)
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    path = folder / f"{architecture}.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+def test_a_body_starts_from_a_file(tmp_path: Path) -> None:
+    path = backbone_file(tmp_path, "resnet18")
+    network = new_network("resnet18", 3)
+    load_body(network, "resnet18", path)
+    torch.manual_seed(0)
+    expected = ARCHITECTURES["resnet18"](weights=None)
+    weight = expected.layer4[1].conv2.weight.half().float()
+    assert torch.equal(network[0][7][1].conv2.weight, weight)
+
+
 def test_a_file_of_other_weights_is_refused(collection: Any, tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"not safetensors")
     done = fit(collection, tmp_path / "none", "--weights", str(other))
     assert done.exit_code == 3
     assert "other.safetensors is not" in done.stderr
+    path = backbone_file(tmp_path, "resnet18")
+    missing = tmp_path / "none.csv"
+    missing.write_text("no table")  # weights are checked before posters are read
+    for architecture in ("resnet34", "resnet50"):
+        args = ("--table", str(missing), "--weights", str(path), "--architecture", architecture)
+        done = fit(collection, tmp_path / "none", *args)
+        assert done.exit_code == 3
+        assert f"does not hold torchvision's {architecture}" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        with pytest.raises(CheckpointError, match=architecture):
+            load_body(new_network(architecture, 2), architecture, path)
 
 
 def test_evaluate_a_checkpoint(collection: Any, checkpoint: Path, tmp_path: Path) -> None:
-    args = ["evaluate", str(checkpoint), "--table", str(collection.table)]
-    args += ["--posters", str(collection.posters), "--csv", str(tmp_path / "scores.csv")]
-    args += ["--predictions", str(tmp_path / "predictions.npz")]
-    done = CliRunner().invoke(main, args)
+    stored_at = str(tmp_path / "predictions.npz")
+    args = ("--csv", str(tmp_path / "scores.csv"), "--predictions", stored_at)
+    done = evaluate(checkpoint, collection, *args)
     assert done.exit_code == 0, done.stderr
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     systems = ["model", "nothing", "always Drama", "Drama + Comedy", "everything"]

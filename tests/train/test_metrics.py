@@ -114,7 +114,7 @@ def test_never_named_genres_are_never_named() -> None:
     assert (np.ones((2, 2)) >= row).tolist() == [[False, True], [False, True]]
 
 
-def test_calibration_mends_and_keeps_the_order() -> None:
+def test_calibration_corrects_and_keeps_the_order() -> None:
     generator = np.random.default_rng(0)
     true_logits = generator.normal(-1, 1.5, (4000, 2))
     labels = generator.random((4000, 2)) < 1 / (1 + np.exp(-true_logits))
@@ -123,10 +123,10 @@ def test_calibration_mends_and_keeps_the_order() -> None:
     for column, genre in enumerate(("A", "B")):
         slope, intercept = fitted[genre]
         assert slope == pytest.approx(1 / 3, rel=0.15)
-        mended = 1 / (1 + np.exp(-(stated[:, column] * slope + intercept)))
-        assert metrics.calibration_error(mended, labels[:, column]) < 0.02
+        corrected = 1 / (1 + np.exp(-(stated[:, column] * slope + intercept)))
+        assert metrics.calibration_error(corrected, labels[:, column]) < 0.02
         plain = 1 / (1 + np.exp(-stated[:, column]))
         assert metrics.calibration_error(plain, labels[:, column]) > 0.1
-        assert (np.argsort(mended) == np.argsort(stated[:, column])).all()
+        assert (np.argsort(corrected) == np.argsort(stated[:, column])).all()
     nothing = fit_calibration(stated, np.zeros_like(labels), ["A", "B"])
     assert nothing == {"A": (1.0, 0.0), "B": (1.0, 0.0)}

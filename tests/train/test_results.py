@@ -17,6 +17,7 @@ from genre_train import results as results_module
 from genre_train.cli import main
 from genre_train.metrics import MEAN
 from genre_train.predictions import Predictions
+from genre_train.provenance import commit
 
 GENRES = ["Action", "Comedy", "Drama", "News"]
 PNG = {"average-precision", "reliability", "precision-recall", "cooccurrence"}
@@ -84,7 +85,7 @@ def test_all_measures_equal_those_of_explicit_resamples(monkeypatch: pytest.Monk
             assert found[measure][row] == pytest.approx(expected[measure], abs=1e-6), measure
 
 
-def test_intervals_hold_their_values_and_hang_on_the_seed() -> None:
+def test_intervals_hold_their_values_and_depend_on_the_seed() -> None:
     p = make_predictions()
     resampled = intervals.bootstrap(p, "balanced", 300)
     rows = intervals.interval_rows(p, resampled, "balanced")
@@ -112,10 +113,22 @@ def _first(p: Predictions, posters: int) -> dict[str, NDArray[np.generic]]:
     return {name: getattr(p, name)[:posters] for name in names}
 
 
-def test_a_page_with_all_its_parts(stored: Path, checkpoint: Path, tmp_path: Path) -> None:
-    output = tmp_path / "docs" / "page"
-    result = results(stored, "-o", output, "--checkpoint", checkpoint, "--machine", "an abacus")
+@pytest.fixture(scope="module")
+def page(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with the epochs of a checkpoint, where an earlier page had a comparison."""
+    root = tmp_path_factory.mktemp("results")
+    make_predictions().save(root / "predictions.npz")
+    output = root / "docs" / "page"
+    output.mkdir(parents=True)
+    (output / "compared.csv").write_text("of an earlier page")
+    args = ("-o", output, "--checkpoint", checkpoint, "--machine", "an abacus")
+    result = results(root / "predictions.npz", *args)
     assert result.exit_code == 0, result.output
+    return output
+
+
+def test_a_page_with_all_its_parts(page: Path) -> None:
+    output = page
     assert {path.stem for path in output.glob("*.png")} == {*PNG, "learning"}
     tables = {path.stem for path in output.glob("*.csv")}
     assert tables == {"scores", "genres", "modes", "intervals", "epochs"}
@@ -133,20 +146,19 @@ def test_a_page_with_all_its_parts(stored: Path, checkpoint: Path, tmp_path: Pat
             assert opened.width == 1500
 
 
-def test_the_tables_figures(stored: Path, tmp_path: Path) -> None:
-    assert results(stored, "-o", tmp_path / "page").exit_code == 0
+def test_the_tables_figures(page: Path) -> None:
     p = make_predictions()
-    scores = {(r["system"], r["domain"]): r for r in read(tmp_path / "page" / "scores.csv")}
+    scores = {(r["system"], r["domain"]): r for r in read(page / "scores.csv")}
     assert len(scores) == 5 * 4
     parts = [float(scores["model", domain]["macro_ap"]) for domain in ("kaggle", "kgp")]
     assert float(scores["model", MEAN]["macro_ap"]) == pytest.approx(np.mean(parts), abs=1e-5)
     kaggle = p.domains == "kaggle"
     expected = average_precision_score(p.labels[kaggle][:, :3], p.probabilities[kaggle][:, :3])
     assert parts[0] == pytest.approx(expected, abs=1e-5)
-    headline = read(tmp_path / "page" / "intervals.csv")[0]
+    headline = read(page / "intervals.csv")[0]
     assert headline["value"] == scores["model", MEAN]["macro_ap"]
 
-    balanced, precise = read(tmp_path / "page" / "modes.csv")
+    balanced, precise = read(page / "modes.csv")
     named = p.probabilities >= [0.5, 0.5, 0.4, np.inf]
     assert (balanced["mode"], int(balanced["named"])) == ("balanced", named.sum())
     assert float(balanced["precision"]) == pytest.approx(p.labels[named].mean(), abs=1e-5)
@@ -155,16 +167,17 @@ def test_the_tables_figures(stored: Path, tmp_path: Path) -> None:
     assert int(balanced["none"]) == (~named.any(axis=1)).sum()
     assert float(precise["precision"]) > float(balanced["precision"])
 
-    genres = read(tmp_path / "page" / "genres.csv")
+    genres = read(page / "genres.csv")
     assert len(genres) == 2 * len(GENRES)
     assert sum(int(row["support"]) for row in genres) == p.labels.sum()
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(
     stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
-    monkeypatch.setattr(results_module, "commit", lambda: "abc1234")
+    monkeypatch.setattr(results_module, "commit", lambda _: "abc1234")
     pages = []
     for name in ("a", "b"):
         assert results(stored, "-o", tmp_path / name).exit_code == 0
@@ -173,6 +186,7 @@ def test_two_runs_give_the_same_bytes(
     assert b"Date: 1970-01-02\n" in pages[0]["README.md"]
 
 
+@pytest.mark.slow
 def test_further_predictions_are_compared(stored: Path, tmp_path: Path) -> None:
     better = make_predictions(seed=1, noise=0.2)
     better.save(tmp_path / "better.npz")
@@ -183,10 +197,9 @@ def test_further_predictions_are_compared(stored: Path, tmp_path: Path) -> None:
     assert same["agree"] == "1"
     assert 0 < float(other["low"]) < float(other["difference"]) < float(other["high"])
     assert float(other["agree"]) < 1
-    assert results(stored, "-o", output).exit_code == 0
-    assert not (output / "compared.csv").exists()  # of the earlier page
 
 
+@pytest.mark.slow
 def test_a_model_with_fewer_genres_is_compared_over_those_of_both(
     stored: Path, tmp_path: Path
 ) -> None:
@@ -230,7 +243,7 @@ def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
         raise FileNotFoundError("git")
 
     monkeypatch.setattr(subprocess, "run", missing)
-    assert results_module.commit() == "unknown"
+    assert commit(Path(__file__)) == "unknown"
 
 
 def test_average_precision_bars(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from genre_train import metrics
 from genre_train import shortcut as shortcut_module
 from genre_train.cli import main
 from genre_train.dataset import Dataset
-from genre_train.predictions import Predictions, predict
-from genre_train.shortcut import ALL, Rewrite, compare, predict_pixels, rewritten
+from genre_train.predictions import Predictions, open_predictor, predict
+from genre_train.shortcut import ALL, Rewrite, compare, rewritten
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,8 @@ def test_pixels_are_predicted_as_posters_are(
     checkpoint: Path, predicted: tuple[Predictions, Dataset]
 ) -> None:
     predictions, dataset = predicted
-    again = predict_pixels(checkpoint, dataset.pixels, "cpu")
+    with open_predictor(checkpoint, "cpu") as predictor:
+        again = predictor.probabilities(dataset.pixels)
     np.testing.assert_array_equal(again, predictions.probabilities)
 
 

@@ -31,7 +31,7 @@ def predicted(checkpoint: Path, collection: Any) -> tuple[Predictions, Dataset]:
     return predict(checkpoint, collection.table, collection.posters)
 
 
-def test_a_sheet_is_written_and_hangs_on_the_seed(
+def test_a_sheet_is_written_and_depends_on_the_seed(
     checkpoint: Path,
     predicted: tuple[Predictions, Dataset],
     collection: Any,

@@ -148,12 +148,12 @@ def test_a_move_that_fails_leaves_the_poster(films: Path, monkeypatch: pytest.Mo
     before = tree(films)
     monkeypatch.setattr(os, "replace", replace)
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfileobj", short)
+        patch.setattr(shutil, "copy2", short)
         result = sort(films, "--move")
     assert result.exit_code == 3
     assert "No space left on device" in result.stderr
     assert tree(films) == before
-    monkeypatch.setattr(shutil, "copyfileobj", lambda _, target: target.write(b"damaged"))
+    monkeypatch.setattr(shutil, "copy2", lambda _, target: target.write_bytes(b"damaged"))
     result = sort(films, "--move")
     assert result.exit_code == 3
     assert "differs" in result.stderr

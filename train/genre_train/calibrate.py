@@ -1,12 +1,12 @@
 """What is fitted on the valid posters after training: calibration and thresholds.
 
-Calibration makes probabilities mean what they say: per genre, sigmoid(slope x logit + intercept).
-It is Platt scaling (Platt 1999), two numbers a genre, so it can be written into the exported graph,
-and it leaves the order of the posters, hence average precision, as it is.
+Calibration makes probabilities mean what they say: per genre, sigmoid(slope * logit + intercept).
+This is Platt scaling (Platt 1999). Its two numbers per genre can be written into the exported
+graph, and it keeps the order of the posters and so average precision.
 
-Thresholds are per genre the probability from which a poster is said to have it. They are fitted
-through the very model that will use them, and travel in its metadata as mode -> genre -> threshold,
-or None for a genre that is never named.
+A genre's threshold is the probability from which a poster is said to have the genre. Thresholds are
+fitted to the probabilities of the very model that will use them, and are stored in its metadata as
+mode -> genre -> threshold, or None for a genre that is never named.
 """
 
 from typing import Any
@@ -23,22 +23,29 @@ from .dataset import Dataset
 Threshold = float | None
 
 MODES = ("balanced", "high-precision", "high-recall")
-PRECISION = 0.8  # what high-precision asks of a genre on the validation split
-RECALL = 0.9  # what high-recall asks
-FEWEST_NAMED = 10  # below this a precision of 0.8 on the validation split says too little
-FEWEST_POSITIVES = 10  # below this no threshold of a genre is more than chance
+PRECISION = 0.8  # that high-precision requires of a genre on the valid posters
+RECALL = 0.9  # that high-recall requires
+FEWEST_NAMED = 10  # with fewer posters named, a precision of 0.8 on valid says too little
+FEWEST_POSITIVES = 10  # with fewer positives, no threshold of a genre is better than chance
 
-# A genre with few positives has a slope that is mostly noise. scikit-learn's L2 penalty of this
-# weight, on the slope of the standardised logits, pulls it towards 0: towards saying the genre's
-# share of the posters of every poster. Many positives outweigh it.
+# The slope of a genre with few positives is mostly noise. scikit-learn's L2 penalty of this weight,
+# on the slope for standardised logits, pulls it towards 0: every poster then gets the genre's share
+# of the posters as its probability. With many positives the penalty hardly matters.
 STRENGTH = 1.0
 
 
-def fit_and_measure(
+def calibrate_and_measure(
     network: nn.Module, document: dict[str, Any], dataset: Dataset, device: str
 ) -> None:
-    """Put calibration, thresholds and metrics into a document, all through the network as it was
-    stored: what a reader of the folder will have."""
+    """Add calibration, thresholds and metrics to the document of a checkpoint.
+
+    Args:
+        network: The network as it was read back from the checkpoint: what its readers will have.
+        document: The document, with genres and with empty metrics.
+        dataset: Calibration and thresholds are fitted on its valid posters; valid and test posters
+            are measured.
+        device: 'cpu' or 'cuda'.
+    """
     labels, domains = dataset.labels(), dataset.domains()
     logits = {}
     for split in ("valid", "test"):
@@ -66,9 +73,15 @@ def _measures(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | 
 def fit_calibration(
     logits: NDArray[np.floating], labels: NDArray[np.bool_], genres: list[str]
 ) -> dict[str, tuple[float, float]]:
-    """genre -> (slope, intercept) from logits [posters, genres] and bool labels.
+    """Fit the calibration of every genre.
 
-    A genre without a positive or without a negative poster keeps (1, 0).
+    Args:
+        logits: [posters, genres].
+        labels: bool [posters, genres].
+        genres: The names of the columns.
+
+    Returns:
+        genre -> (slope, intercept); (1, 0) for a genre without a positive or without a negative.
     """
     fitted = {}
     for column, genre in enumerate(genres):
@@ -93,13 +106,21 @@ def _platt(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float
 def fit_thresholds(
     probabilities: NDArray[np.floating], labels: NDArray[np.bool_], genres: list[str]
 ) -> dict[str, dict[str, Threshold]]:
-    """Fit all modes.
+    """Fit the thresholds of all modes.
 
-    probabilities: [posters, genres], 0 to 1. labels: bool, of the same shape.
-    balanced: the threshold of the best F1. high-precision: the lowest threshold that names at least
-    FEWEST_NAMED posters with a precision of at least 0.8, counted as (hits + 1) / (named + 2), else
-    None. high-recall: the highest threshold with a recall of at least 0.9. A genre with fewer than
-    FEWEST_POSITIVES posters is never named: its score is there, but nobody knows where to cut it.
+    balanced: the threshold with the best F1.
+    high-precision: the lowest threshold that names at least FEWEST_NAMED posters with a precision
+    of at least PRECISION, counted as (hits + 1) / (named + 2); None if there is no such threshold.
+    high-recall: the highest threshold with a recall of at least RECALL.
+
+    Args:
+        probabilities: [posters, genres], 0 to 1.
+        labels: bool [posters, genres].
+        genres: The names of the columns.
+
+    Returns:
+        mode -> genre -> threshold. It is None in every mode for a genre with fewer than
+        FEWEST_POSITIVES posters: too few to tell where to cut.
     """
     fitted: dict[str, dict[str, Threshold]] = {mode: {} for mode in MODES}
     for column, genre in enumerate(genres):
@@ -117,14 +138,14 @@ def _fit_genre(
         return None, None, None
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
-    # Only between two different scores can a threshold lie; the last rank always counts.
+    # A threshold separates two different scores, so only the last of equal scores is a candidate.
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
     hits = np.cumsum(truth[order])[ends]
     named = ends + 1
-    # The lowest of many thresholds that look precise is one that was lucky on these posters.
-    # Laplace's rule of succession asks the more of it, the fewer posters it names.
+    # The lowest of many thresholds that look precise was probably lucky on these posters. Laplace's
+    # rule of succession is stricter the fewer posters a threshold names.
     precision, recall = (hits + 1) / (named + 2), hits / positives
-    # Halfway to the next lower score: a threshold at a score itself would hang on its last bit.
+    # Halfway to the next lower score: a threshold equal to a score would depend on its last bit.
     below = np.append(ranked[1:], 0.0)[ends]
     thresholds = (ranked[ends] + below) / 2
 

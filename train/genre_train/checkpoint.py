@@ -1,4 +1,4 @@
-"""The checkpoint: a folder with weights.safetensors and checkpoint.json, and no pickle."""
+"""The checkpoint: a folder with weights.safetensors and checkpoint.json, without any pickle."""
 
 import hashlib
 import json
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from fastai.vision.learner import create_vision_model
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 from torchvision import models
@@ -22,24 +21,23 @@ from .files import write_whole
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
 DOCUMENT = "checkpoint.json"
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as everywhere
-
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 ARCHITECTURES = {
     "resnet18": models.resnet18,
     "resnet34": models.resnet34,
     "resnet50": models.resnet50,
 }
-"""Name -> torchvision's constructor of the body. fastai's head follows it."""
+"""Name -> torchvision's constructor. fastai's head replaces its pooling and classifier."""
 
 
 class CheckpointError(GenreInferError):
-    """The checkpoint, or a file of weights, cannot be used; the message names it and the mend."""
+    """The checkpoint, or a file of weights, cannot be used; the message names it and the fix."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint folder that was read and checked.
+    """A checkpoint folder, read and checked.
 
     Attributes:
         folder: The folder.
@@ -70,20 +68,28 @@ class Checkpoint:
         return architecture_of(self.document)
 
     def calibration(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Slope and intercept of each genre's logit, each float64 [genres]; 1 and 0 where the
-        checkpoint has no calibration."""
+        """Return slope and intercept of each genre's logit, each float64 [genres].
+
+        They are 1 and 0 if the checkpoint has no calibration.
+        """
         return calibration(self.document)
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Calibrated probabilities, float64 [posters, genres], for logits of the same shape:
-        sigmoid(slope x logit + intercept)."""
+        """Turn logits into calibrated probabilities: sigmoid(slope * logit + intercept).
+
+        Args:
+            logits: [posters, genres].
+
+        Returns:
+            float64 [posters, genres].
+        """
         return calibrated(logits, self.document)
 
     def require_multi_label(self) -> None:
-        """Raise CheckpointError unless the network names any number of genres and has thresholds.
+        """Refuse a first-genre classifier, and a checkpoint without thresholds.
 
         Raises:
-            CheckpointError: The checkpoint is a first-genre classifier, or has no thresholds.
+            CheckpointError: It is one of them; the message says which.
         """
         if self.document["labels"] != "all":
             raise CheckpointError(
@@ -93,7 +99,8 @@ class Checkpoint:
             )
         if "balanced" not in self.document["thresholds"]:
             raise CheckpointError(
-                f"{self.folder} has no thresholds: its training run was not finished."
+                f"{self.folder} has no thresholds: its training run did not finish. Continue it "
+                "with genre-train fit --resume."
             )
 
 
@@ -101,25 +108,28 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Read the document and the weights of a checkpoint folder.
 
     Raises:
-        CheckpointError: The folder is not a checkpoint, or its weights are missing or are not the
-            file that its document describes.
+        CheckpointError: The folder is not a checkpoint, its architecture is unknown, or its weights
+            are missing or are not the file that its document describes.
     """
     document = read_document(folder)
     weights = folder / WEIGHTS
     sha256 = file_sha256(weights) if weights.is_file() else ""
     if sha256 != document["weights"]["sha256"]:
-        raise CheckpointError(f"{weights} is missing or not the file that {DOCUMENT} describes.")
+        raise CheckpointError(
+            f"{weights} is missing or is not the file that {DOCUMENT} describes: copy both files "
+            "from the same run."
+        )
     network = read_network(folder, architecture_of(document), len(document["genres"]))
     return Checkpoint(folder, document, sha256, network)
 
 
 def read_network(folder: Path, architecture: str, outputs: int) -> nn.Sequential:
-    """Read the stored network in float32, for evaluation, whether there is a document yet or not.
+    """Read the stored network in float32, for evaluation. It needs no document.
 
     Args:
         folder: The checkpoint folder.
         architecture: One of ARCHITECTURES.
-        outputs: How many genres it has.
+        outputs: The number of genres.
     """
     network = new_network(architecture, outputs)
     state = load_file(folder / WEIGHTS)
@@ -130,7 +140,7 @@ def read_network(folder: Path, architecture: str, outputs: int) -> nn.Sequential
 
 
 def architecture_of(document: dict[str, Any]) -> str:
-    """The architecture that a checkpoint's document names, one of ARCHITECTURES.
+    """Return the architecture that a checkpoint's document names, one of ARCHITECTURES.
 
     Raises:
         CheckpointError: The name is unknown.
@@ -138,51 +148,30 @@ def architecture_of(document: dict[str, Any]) -> str:
     name = str(document.get("architecture", "")).partition(",")[0]
     if name not in ARCHITECTURES:
         raise CheckpointError(
-            f"The checkpoint's architecture {name!r} is unknown; this version reads "
+            f"The checkpoint's architecture {name!r} is unknown; this version knows "
             f"{', '.join(ARCHITECTURES)}."
         )
     return name
 
 
-def new_network(architecture: str, outputs: int) -> nn.Sequential:
-    """fastai's vision model, untrained: normalised float [N, 3, h, w] -> logits [N, outputs].
-
-    [0] is the body, [1] the head (concatenated maximum and average pooling, two linear layers).
-    """
-    return create_vision_model(ARCHITECTURES[architecture], outputs, pretrained=False)
-
-
-def load_body(network: nn.Sequential, architecture: str, weights: Path) -> None:
-    """Fill the body from a safetensors file with torchvision's names.
+def new_network(architecture: str, outputs: int, *, pretrained: bool = False) -> nn.Sequential:
+    """Make fastai's vision model: normalised float [N, 3, height, width] -> logits [N, outputs].
 
     Args:
-        network: What new_network made.
-        architecture: Its name, one of ARCHITECTURES.
-        weights: The file.
+        architecture: One of ARCHITECTURES.
+        outputs: The number of genres.
+        pretrained: Whether the body has torchvision's ImageNet weights, which fastai downloads.
 
-    Raises:
-        CheckpointError: The file does not hold the weights of this architecture.
+    Returns:
+        [0] is the body, [1] the head (concatenated maximum and average pooling, two linear layers).
     """
-    backbone = ARCHITECTURES[architecture](weights=None)
-    try:
-        state = {name: tensor.float() for name, tensor in load_file(weights).items()}
-        state = {
-            name: tensor.long() if name.endswith("num_batches_tracked") else tensor
-            for name, tensor in state.items()
-        }
-        backbone.load_state_dict(state, strict=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{weights.name} is not a safetensors file with torchvision's {architecture}: {error}"
-        ) from None
-    body = nn.Sequential(*list(backbone.children())[:-2])  # without average pooling and classifier
-    network[0].load_state_dict(body.state_dict(), strict=True)
+    return create_vision_model(ARCHITECTURES[architecture], outputs, pretrained=pretrained)
 
 
 def save_weights(folder: Path, network: nn.Module) -> None:
     """Write a network's weights: matrices in float16, batch norm in float32.
 
-    A document of earlier weights is removed, so that it never describes weights that are not there.
+    The document of earlier weights is removed: it must not describe these.
     """
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor)
@@ -192,12 +181,14 @@ def save_weights(folder: Path, network: nn.Module) -> None:
         for name, tensor in network.state_dict().items()
     }
     (folder / DOCUMENT).unlink(missing_ok=True)
-    write_whole(folder / WEIGHTS, save(tensors))  # save_file would keep it from other users
+    write_whole(folder / WEIGHTS, save(tensors))  # save_file's would be for its owner alone
 
 
 def save_document(folder: Path, document: dict[str, Any]) -> None:
-    """Write the JSON document with its format and the weights' hash: the last step of a run, after
-    which the checkpoint is complete."""
+    """Write the document with its format and the weights' hash.
+
+    This is the last step of a run: the checkpoint is complete.
+    """
     document = {
         "format": FORMAT,
         **document,
@@ -207,13 +198,17 @@ def save_document(folder: Path, document: dict[str, Any]) -> None:
 
 
 def read_document(folder: Path) -> dict[str, Any]:
-    """The JSON document of a checkpoint. Raises CheckpointError."""
+    """Read the JSON document of a checkpoint.
+
+    Raises:
+        CheckpointError: There is none, or it is not one that this version reads.
+    """
     try:
         document: dict[str, Any] = json.loads((folder / DOCUMENT).read_text("utf-8"))
     except OSError:
         raise CheckpointError(
-            f"{folder} is no checkpoint: it has no {DOCUMENT}. (A run writes it at its end; "
-            "genre-train fit --resume ends a run that was stopped.)"
+            f"{folder} is not a checkpoint: it has no {DOCUMENT}. (A run writes it at its end; "
+            "genre-train fit --resume continues a run that was stopped.)"
         ) from None
     except ValueError as error:
         raise CheckpointError(f"{folder / DOCUMENT} is not JSON: {error}") from None
@@ -229,7 +224,17 @@ def read_document(folder: Path) -> dict[str, Any]:
 def predict_logits(
     network: nn.Module, pixels: NDArray[np.uint8], device: str = "cpu", batch_size: int = 32
 ) -> NDArray[np.float32]:
-    """Logits float32 [posters, genres] for uint8 [posters, height, width, 3] at the input size."""
+    """Predict posters in batches.
+
+    Args:
+        network: Normalised float32 [N, 3, height, width] -> logits [N, genres].
+        pixels: uint8 [posters, height, width, 3] at the network's input size.
+        device: 'cpu' or 'cuda'.
+        batch_size: Posters per batch.
+
+    Returns:
+        Logits, float32 [posters, genres].
+    """
     network = network.eval().to(device)
     batches = [pixels[i : i + batch_size] for i in range(0, len(pixels), batch_size)]
     parts = [network(normalised(batch, device)).float().cpu().numpy() for batch in batches]
@@ -237,32 +242,40 @@ def predict_logits(
 
 
 def normalised(pixels: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
-    """uint8 [N, h, w, 3] -> float32 [N, 3, h, w], scaled to 0..1, less mean, over deviation."""
-    # NHWC permuted is channels_last in memory already: the fast layout, at no cost.
+    """Normalise pixels: scale to 0..1, subtract MEAN, divide by STD.
+
+    Args:
+        pixels: uint8 [N, height, width, 3].
+        device: The device of the result.
+
+    Returns:
+        float32 [N, 3, height, width].
+    """
+    # Permuted NHWC already is channels_last in memory: the fast layout, at no cost.
     batch = torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
     return (batch - mean) / std
 
 
 def calibration(document: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """See Checkpoint.calibration; for a document whose checkpoint is not complete yet, too."""
+    """Do what Checkpoint.calibration does, for the document of an unfinished checkpoint."""
     fitted = document.get("calibration") or {}
     pairs = np.array([fitted.get(genre, (1.0, 0.0)) for genre in document["genres"]], np.float64)
     return pairs[:, 0], pairs[:, 1]
 
 
 def calibrated(logits: NDArray[np.floating], document: dict[str, Any]) -> NDArray[np.float64]:
-    """See Checkpoint.probabilities; for a document whose checkpoint is not complete yet, too."""
+    """Do what Checkpoint.probabilities does, for the document of an unfinished checkpoint."""
     slope, intercept = calibration(document)
     return 1 / (1 + np.exp(-(logits.astype(np.float64) * slope + intercept)))
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file, in hex."""
+    """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a JSON document as a whole or not at all."""
+    """Write a JSON document completely or not at all."""
     write_whole(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")

@@ -1,10 +1,10 @@
-"""Films of a table joined with the posters of a folder: what a training run sees."""
+"""The dataset: films of a table joined with the posters of a folder, decoded."""
 
 import hashlib
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,15 @@ from .table import SPLITS, Film, TableError, parse_imdb_id, read_table
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """A film with its poster. name: the file, relative to the posters' folder."""
+    """A film with its poster.
+
+    Attributes:
+        imdb_id: The number of the film's IMDb id.
+        name: The file, relative to the posters' folder.
+        genres: In the order of the film's row.
+        split: 'train', 'valid' or 'test'.
+        domain: Where the poster is from; 'all' if the table does not say.
+    """
 
     imdb_id: int
     name: str
@@ -30,11 +38,17 @@ class Poster:
 
 @dataclass
 class Dataset:
-    """The posters of all splits, decoded.
+    """The posters of some splits, decoded.
 
-    posters: in order of their IMDb id. pixels: uint8 [posters, height, width, 3].
-    genres: the vocabulary, alphabetical. left_out: rows of the table by the reason why.
-    rare_genres: genre -> train posters, for those below --min-posters.
+    Attributes:
+        posters: In the order of their IMDb ids.
+        pixels: uint8 [posters, height, width, 3].
+        genres: The vocabulary, which is alphabetical if it was counted here.
+        rows: The rows of the table.
+        left_out: Reason -> rows of the table that are not used.
+        rare_genres: Genre -> train posters, for genres with too few of them.
+        folder: The posters' folder.
+        unreadable: The files that could not be decoded, each with the cause.
     """
 
     posters: list[Poster]
@@ -47,11 +61,11 @@ class Dataset:
     unreadable: list[str] = field(default_factory=list)
 
     def indices(self, split: str) -> NDArray[np.int64]:
-        """The positions of a split's posters."""
+        """Return the positions of a split's posters."""
         return np.array([i for i, p in enumerate(self.posters) if p.split == split], dtype=np.int64)
 
     def labels(self) -> NDArray[np.bool_]:
-        """bool [posters, genres]."""
+        """Return bool [posters, genres]."""
         column = {genre: i for i, genre in enumerate(self.genres)}
         labels = np.zeros((len(self.posters), len(self.genres)), dtype=bool)
         for row, poster in enumerate(self.posters):
@@ -59,12 +73,14 @@ class Dataset:
         return labels
 
     def domains(self) -> NDArray[np.str_]:
-        """str [posters]; 'all' where the table has no domains."""
+        """Return str [posters]; 'all' if the table has no domains."""
         return np.array([poster.domain for poster in self.posters])
 
     def fingerprint(self) -> str:
-        """sha256 over ids, splits, genres and decoded pixels: two runs with one fingerprint saw the
-        same posters."""
+        """Return the sha256 of ids, splits, genres and decoded pixels, in hex.
+
+        Two runs with the same fingerprint saw the same posters.
+        """
         digest = hashlib.sha256()
         for poster, pixels in zip(self.posters, self.pixels, strict=True):
             row = f"{poster.imdb_id}\t{poster.split}\t{'|'.join(poster.genres)}\n"
@@ -73,7 +89,7 @@ class Dataset:
         return digest.hexdigest()
 
     def report(self) -> str:
-        """What was used and what was left out and why, in numbers that add up."""
+        """Say what is used, and what is left out and why, in numbers that add up."""
         splits = Counter(poster.split for poster in self.posters)
         lines = [f"{self.rows} rows in the table: {len(self.posters)} posters used"]
         lines += [f"  {splits[split]:7} {split}" for split in SPLITS]
@@ -98,10 +114,20 @@ def load_dataset(
     splits: tuple[str, ...] = SPLITS,
     genres: list[str] | None = None,
 ) -> Dataset:
-    """Join a table with a folder of posters and decode all posters to size (width, height).
+    """Join a table with a folder of posters, and decode the posters.
 
-    With `splits`, the other splits are left out (and counted). `genres` fixes the vocabulary;
-    without it, it is the genres with at least min_posters posters in train. Raises TableError.
+    Args:
+        table: The CSV file.
+        folder: The posters' folder.
+        size: Width and height to decode to, in pixels.
+        seed: The seed of the split, if the table has none.
+        min_posters: How many train posters a genre needs to be in the vocabulary.
+        domains: If given, only rows of these domains are used.
+        splits: Posters of other splits are left out, and counted.
+        genres: The vocabulary; without it, it is counted.
+
+    Raises:
+        TableError: The table cannot be used, no film has a poster, or no genre has enough of them.
     """
     films, left_out = read_table(table, domains)
     rows = len(films) + sum(left_out.values())
@@ -119,8 +145,8 @@ def load_dataset(
     left_out["unreadable"] += len(unreadable)
     if not posters:
         raise TableError(
-            f"No film of {table.name} has a poster in {folder}: posters are named by their "
-            f"imdbId, as 114709.jpg or tt0114709.jpg. {dict(left_out)}"
+            f"No film of {table.name} has a poster in {folder}: name posters by their imdbId, "
+            f"as 114709.jpg or tt0114709.jpg. {dict(left_out)}"
         )
     rare: dict[str, int] = {}
     if genres is None:
@@ -129,32 +155,14 @@ def load_dataset(
     return Dataset(posters, pixels, genres, rows, left_out, rare, folder, unreadable)
 
 
-def first_genre_only(dataset: Dataset, min_posters: int) -> Dataset:
-    """The single-label view: each poster has its row's first genre alone. Posters whose first genre
-    has fewer than min_posters train posters are left out and counted."""
-    firsts = [replace(poster, genres=poster.genres[:1]) for poster in dataset.posters]
-    genres, rare = vocabulary(firsts, min_posters)
-    kept = [i for i, poster in enumerate(firsts) if poster.genres[0] in genres]
-    left_out = Counter(dataset.left_out)
-    left_out["rare first genre"] += len(firsts) - len(kept)
-    return replace(
-        dataset,
-        posters=[firsts[i] for i in kept],
-        pixels=dataset.pixels[kept],
-        genres=genres,
-        left_out=+left_out,
-        rare_genres=rare,
-    )
-
-
 def _poster(film: Film, name: str, split: str) -> Poster:
     return Poster(film.imdb_id, name, film.genres, split, film.domain or "all")
 
 
 def hashed_split(imdb_id: int, seed: int) -> str:
-    """A split for a film of a table that has none: 80 % train, 10 % valid, 10 % test.
+    """Choose a split for a film of a table without one: 80 % train, 10 % valid, 10 % test.
 
-    It depends on the id and the seed alone, so a film keeps its split when the table grows.
+    It depends only on the id and the seed, so a film keeps its split when the table grows.
     """
     digest = hashlib.sha256(f"{seed}:{imdb_id}".encode()).digest()
     share = int.from_bytes(digest[:8], "big") / 2**64
@@ -162,9 +170,16 @@ def hashed_split(imdb_id: int, seed: int) -> str:
 
 
 def find_posters(folder: Path) -> dict[int, str]:
-    """imdbId -> file name relative to the folder, for every poster named by its number."""
+    """Find the posters named by their imdbId, in a folder and below.
+
+    Returns:
+        imdbId -> the name of the first such file, relative to the folder.
+
+    Raises:
+        TableError: There is no such folder.
+    """
     if not folder.is_dir():
-        raise TableError(f"The posters' folder {folder} is not there.")
+        raise TableError(f"The posters' folder {folder} does not exist.")
     found: dict[int, str] = {}
     for directory, folders, names in os.walk(folder):
         folders.sort()
@@ -179,8 +194,17 @@ def find_posters(folder: Path) -> dict[int, str]:
 def decode_posters(
     posters: list[Poster], folder: Path, size: tuple[int, int]
 ) -> tuple[list[Poster], Pixels, list[str]]:
-    """Decode posters with the runtime's own function. Returns those that could be decoded, their
-    pixels as one uint8 array [n, height, width, 3], and the names of the others with the cause."""
+    """Decode posters with the runtime's own function.
+
+    Args:
+        posters: The posters.
+        folder: The folder that their names are relative to.
+        size: Width and height to decode to, in pixels.
+
+    Returns:
+        The posters that could be decoded, their pixels as uint8 [posters, height, width, 3], and
+        the names of the others, each with the cause.
+    """
     width, height = size
     pixels = np.empty((len(posters), height, width, 3), dtype=np.uint8)
     unreadable: list[str] = []
@@ -194,9 +218,7 @@ def decode_posters(
             return f"{posters[position].name}: {error}"
         return None
 
-    with ThreadPoolExecutor(
-        available_cores()
-    ) as pool:  # Pillow decodes outside the interpreter lock
+    with ThreadPoolExecutor(available_cores()) as pool:  # Pillow releases the interpreter lock
         outcomes = pool.map(decode, range(len(posters)))
         for position, fault in enumerate(progress(outcomes, len(posters), "Decoding posters")):
             if fault is None:
@@ -209,8 +231,15 @@ def decode_posters(
 
 
 def vocabulary(posters: list[Poster], min_posters: int) -> tuple[list[str], dict[str, int]]:
-    """The genres with at least min_posters train posters, alphabetical, and the counts of the
-    others. Raises TableError where none is left."""
+    """Choose the genres that have enough train posters.
+
+    Returns:
+        The genres with at least min_posters train posters, in alphabetical order, and the number
+        of train posters of the others.
+
+    Raises:
+        TableError: No genre has that many.
+    """
     counts = Counter(g for poster in posters if poster.split == "train" for g in poster.genres)
     everywhere = {genre for poster in posters for genre in poster.genres}
     genres = sorted(genre for genre, count in counts.items() if count >= min_posters)

@@ -1,40 +1,42 @@
-"""The work behind genre-train fit, from options to a checkpoint folder."""
+"""genre-train fit: from a table and posters to a checkpoint folder."""
 
+import hashlib
+import platform
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import torch
-from fastai.vision.learner import create_vision_model
-from numpy.typing import NDArray
 from torch import nn
 
-from . import metrics
-from .calibrate import fit_and_measure
+from genre_infer import __version__
+
+from .backbone import check_backbone
+from .calibrate import calibrate_and_measure
 from .checkpoint import (
-    ARCHITECTURES,
     DOCUMENT,
+    MEAN,
+    STD,
     CheckpointError,
-    load_body,
-    new_network,
     read_network,
     save_document,
     save_weights,
 )
-from .dataset import Dataset, first_genre_only, load_dataset
-from .document import describe_device, new_document
-from .finetune import RESUME, fine_tune, stages
-from .head import BATCH_SIZE, EPOCHS, body_features, fit_head
-from .learner import (
-    RECIPES,
-    choose_device,
-    choose_precision,
-    data_loaders,
-    make_learner,
-)
-from .table import TableError
+from .dataset import Dataset, load_dataset
+from .finetune import fine_tune
+from .first_genre import first_genre_only, measure_first_genre
+from .head import BATCH_SIZE, EPOCHS, train_head
+from .learner import RECIPES, choose_device, choose_precision
+from .provenance import device_name, today
+from .resume import RESUME
+from .table import SPLITS, TableError
+
+CALIBRATION_POSTERS = 512
+"""How many train posters the document names for int8 calibration: the exporter knows no splits."""
+
+LICENCES = {"code": "Apache-2.0"}  # only the user knows those of posters, labels and backbone
 
 
 def run_fit(
@@ -62,16 +64,28 @@ def run_fit(
     resume: bool,
     force: bool,
 ) -> None:
-    """Train, and write the checkpoint folder `output`. Raises GenreInferError, and UsageError where
-    that would undo earlier work."""
+    """Train a network, and write the checkpoint folder `output`. The arguments are the options.
+
+    Raises:
+        GenreInferError: The table, the posters, the weights or the device cannot be used.
+        UsageError: The run would overwrite earlier work.
+    """
     _check_output(output, frozen, resume, force)
     started = time.monotonic()
-    first = labels == "first"
-    settings = RECIPES[recipe]
     device = choose_device(device)
     precision = choose_precision(precision, device)
-    _check_weights(weights)
-    size = size or ((128, 128) if first else (182, 268))
+    _check_weights(weights, architecture)
+    first_genre = labels == "first"
+    size = size or ((128, 128) if first_genre else (182, 268))
+    dataset = load_dataset(
+        table, posters, size, seed=seed, min_posters=min_posters, domains=domains
+    )
+    if first_genre:
+        dataset = first_genre_only(dataset, min_posters)
+    _report_and_check(dataset)
+    click.echo(f"Training on {device_name(device)} in {precision}.", err=True)
+    # fastai drops the last batch if it is not full: a larger one would leave nothing to learn from.
+    largest = min(batch_size, len(dataset.indices("train")))
     arguments: dict[str, Any] = {
         "table": table.name,
         "posters": posters.name,
@@ -81,162 +95,136 @@ def run_fit(
         "frozen": frozen,
         "weights": Path(weights).name,
         "size": f"{size[0]}x{size[1]}",
-        "epochs": epochs or (EPOCHS if frozen else settings.epochs),
-        "batch_size": batch_size,
-        "learning_rate": learning_rate or settings.learning_rate,
+        "epochs": epochs or (EPOCHS if frozen else RECIPES[recipe].epochs),
+        "batch_size": BATCH_SIZE if frozen else largest,
+        "learning_rate": learning_rate or RECIPES[recipe].learning_rate,
         "min_posters": min_posters,
         "precision": precision,
         "domains": list(domains),
         "seed": seed,
         "device": device,
     }
-    dataset = load_dataset(
-        table, posters, size, seed=seed, min_posters=min_posters, domains=domains
-    )
-    if first:
-        dataset = first_genre_only(dataset, min_posters)
-    _report(dataset, f"Training on {describe_device(device)} in {precision}.")
-    # fastai drops the last batch where it is not full: a larger one would leave nothing to learn.
-    fewest = min(batch_size, len(dataset.indices("train")))
-    arguments["batch_size"] = BATCH_SIZE if frozen else fewest
-    fingerprint = dataset.fingerprint()
+    run = {**arguments, "dataset": dataset.fingerprint()}
     torch.manual_seed(seed)  # the head's first weights
     if frozen:
-        network, records = _train_head(dataset, arguments, weights)
+        network, records = train_head(dataset, run, weights)
     else:
-        run = {**arguments, "dataset": fingerprint}
-        network, records = _fine_tune(dataset, run, weights, output, resume)
-    document = new_document(
-        dataset,
-        size,
-        name=name or output.resolve().name,
-        model_version=model_version,
-        arguments=arguments,
-        records=records,
-        fingerprint=fingerprint,
-        device=device,
-        seconds=round(time.monotonic() - started),
-        licences=dict(licences),
-    )
+        network, records = fine_tune(dataset, run, weights, output, resume=resume)
+    document = {
+        "name": name or output.resolve().name,
+        "version": model_version,
+        **_document(dataset, size, arguments, run["dataset"]),
+        "seconds": round(time.monotonic() - started),
+        "epochs": records,
+        **_named_posters(dataset),
+    }
+    document["licences"] |= dict(licences)
+    _write_checkpoint(output, network, document, dataset, arguments)
+    click.echo(f"Wrote {output}.", err=True)
+
+
+def _write_checkpoint(
+    output: Path,
+    network: nn.Module,
+    document: dict[str, Any],
+    dataset: Dataset,
+    arguments: dict[str, Any],
+) -> None:
+    """Write the weights, measure them as they are stored, and write the document."""
     save_weights(output, network.float().cpu())
-    stored = read_network(output, architecture, len(dataset.genres))
-    if first:
-        _confusion(output, stored, document, dataset, device)
+    stored = read_network(output, arguments["architecture"], len(dataset.genres))
+    if arguments["labels"] == "first":
+        measure_first_genre(output, stored, document, dataset, arguments["device"])
     else:
-        fit_and_measure(stored, document, dataset, device)
+        calibrate_and_measure(stored, document, dataset, arguments["device"])
     save_document(output, document)
     (output / RESUME).unlink(missing_ok=True)
-    click.echo(f"Wrote {output}.", err=True)
 
 
 def _check_output(output: Path, frozen: bool, resume: bool, force: bool) -> None:
     if resume and frozen:
         raise click.UsageError("--frozen keeps nothing to --resume; leave one of them out.")
     if resume and force:
-        raise click.UsageError("--resume goes on and --force begins anew; leave one of them out.")
+        raise click.UsageError("--resume continues and --force starts over; leave one of them out.")
     if resume and not (output / RESUME).is_file():
-        raise click.UsageError(f"{output} has no {RESUME} to go on from; leave --resume out.")
+        raise click.UsageError(f"{output} has no {RESUME} to continue from; leave --resume out.")
     for name in (DOCUMENT, RESUME):
         if (output / name).exists() and not (resume or force):
             raise click.UsageError(
-                f"{output} holds {name} of an earlier run; --force begins anew, and --resume goes "
-                "on with a run that was stopped."
+                f"{output} holds {name} of an earlier run; --force starts over, and --resume "
+                "continues a run that was stopped."
             )
 
 
-def _check_weights(weights: str) -> None:
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+def _check_weights(weights: str, architecture: str) -> None:
+    if weights in ("imagenet", "none"):
+        return
+    if not Path(weights).is_file():
         raise CheckpointError(
-            f"--weights: {weights} is neither imagenet, nor none, nor a file that is there."
+            f"--weights: {weights} does not exist; give a safetensors file, imagenet or none."
         )
+    check_backbone(Path(weights), architecture)
 
 
-def _report(dataset: Dataset, device: str) -> None:
+def _report_and_check(dataset: Dataset) -> None:
     click.echo(dataset.report(), err=True)
     if not len(dataset.indices("valid")):
         raise TableError("No poster is left in the split valid; give more posters.")
     if len(dataset.indices("train")) < 2:  # batch norm needs two
         raise TableError("Fewer than 2 posters are left in the split train; give more posters.")
-    click.echo(device, err=True)
 
 
-def _scorer(dataset: Dataset) -> Any:
-    """From the valid posters' logits to the measures that choose an epoch; average precision needs
-    only their order."""
-    valid = dataset.indices("valid")
-    truth, where = dataset.labels()[valid], dataset.domains()[valid]
-
-    def score(logits: NDArray[np.float32]) -> dict[str, float]:
-        return metrics.headline(logits, truth, where)
-
-    return score
-
-
-def _train_head(
-    dataset: Dataset, arguments: dict[str, Any], weights: str
-) -> tuple[nn.Sequential, list[dict[str, Any]]]:
-    device, precision = arguments["device"], arguments["precision"]
-    architecture = arguments["architecture"]
-    if weights == "imagenet":
-        body = ARCHITECTURES[architecture]
-        network = create_vision_model(body, len(dataset.genres), pretrained=True)
-    else:
-        network = new_network(architecture, len(dataset.genres))
-    if weights not in ("imagenet", "none"):
-        load_body(network, architecture, Path(weights))
-    train = dataset.indices("train")
-    features = body_features(network, dataset.pixels, precision, device)
-    labels = dataset.labels()
-    if RECIPES[arguments["recipe"]].augment:  # a mirrored poster is the one that costs least
-        mirrored = body_features(network, dataset.pixels[train, :, ::-1], precision, device)
-        added = np.arange(len(labels), len(labels) + len(train))
-        features = np.concatenate([features, mirrored])
-        labels = np.concatenate([labels, labels[train]])
-        train = np.concatenate([train, added])
-    records = fit_head(
-        network,
-        features,
-        labels,
-        train,
-        dataset.indices("valid"),
-        epochs=arguments["epochs"],
-        learning_rate=arguments["learning_rate"],
-        seed=arguments["seed"],
-        score=_scorer(dataset),
-        report=lambda line: click.echo(line, err=True),
-    )
-    return network, records
+def _document(
+    dataset: Dataset, size: tuple[int, int], arguments: dict[str, Any], fingerprint: str
+) -> dict[str, Any]:
+    """Describe the network and its training; calibration, thresholds and metrics stay empty."""
+    return {
+        "architecture": f"{arguments['architecture']}, fastai head",
+        "labels": arguments["labels"],
+        "genres": dataset.genres,
+        "input": {
+            "width": size[0],
+            "height": size[1],
+            "resize": "squish, Pillow bilinear",
+            "mean": list(MEAN),
+            "std": list(STD),
+        },
+        "calibration": {},
+        "thresholds": {},
+        "metrics": {},
+        "licences": dict(LICENCES),
+        "dataset": {
+            "fingerprint": fingerprint,
+            "rows": dataset.rows,
+            "posters": {split: len(dataset.indices(split)) for split in SPLITS},
+            "left_out": dict(dataset.left_out),
+            "rare_genres": dataset.rare_genres,
+        },
+        "arguments": arguments,
+        "versions": _versions(),
+        "machine": device_name(arguments["device"]),
+        "date": today(),
+    }
 
 
-def _fine_tune(
-    dataset: Dataset, run: dict[str, Any], weights: str, output: Path, resume: bool
-) -> tuple[nn.Sequential, list[dict[str, Any]]]:
-    settings, first = RECIPES[run["recipe"]], run["labels"] == "first"
-    loaders = data_loaders(
-        dataset, run["batch_size"], run["device"], augment=settings.augment, first_genre=first
-    )
-    learner = make_learner(
-        loaders, run["architecture"], weights, run["precision"], run["device"], first_genre=first
-    )
-    records = fine_tune(
-        learner,
-        stages(run["epochs"], run["learning_rate"]),
-        output,
-        run=run,
-        seed=run["seed"],
-        keep=settings.keep,
-        score=_scorer(dataset),
-        resume=resume,
-    )
-    return learner.model, records
+def _versions() -> dict[str, str]:
+    packages = ("torch", "torchvision", "fastai", "numpy", "pillow")
+    return {
+        "genre-infer": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
 
 
-def _confusion(
-    output: Path, network: nn.Module, document: dict[str, Any], dataset: Dataset, device: str
-) -> None:
-    """The first-genre classifier's confusion matrix over the test posters (valid, where there are
-    none), as CSV and as a picture, and its measures into the document."""
-    from .confusion import write_confusion
+def _named_posters(dataset: Dataset) -> dict[str, Any]:
+    """Return the valid posters with their genres, and train posters chosen by a hash of their id.
 
-    split = "test" if len(dataset.indices("test")) else "valid"
-    document["metrics"][split] = write_confusion(output, network, dataset, split, device)
+    The exporter fits thresholds to the former, and calibrates int8 with the latter.
+    """
+    train = [poster for poster in dataset.posters if poster.split == "train"]
+    train.sort(key=lambda poster: hashlib.sha256(str(poster.imdb_id).encode()).digest())
+    valid = (dataset.posters[i] for i in dataset.indices("valid"))
+    return {
+        "valid": {poster.name: list(poster.genres) for poster in valid},
+        "calibration_posters": [poster.name for poster in train[:CALIBRATION_POSTERS]],
+    }

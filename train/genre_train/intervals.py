@@ -1,8 +1,12 @@
-"""How far a measure would move with other posters: bootstrap intervals (Efron 1979).
+"""Bootstrap intervals (Efron 1979): how far measures would move with other posters.
 
-Posters are drawn with replacement within each domain. A resample is a row of counts, and every
-measure is computed from counts, so that posters are sorted once and not once a resample. What
-another training run would change is not in these intervals.
+Posters are drawn with replacement within each domain. What another training run would change is not
+in these intervals.
+
+A resample is a row of counts, and measures are computed from counts, so that posters are sorted
+once for all resamples. scikit-learn's measures with sample_weight give the same values, but sort
+for each resample: a page of 1,444 and 422 posters with one comparison then took 281 s on two busy
+cores with joblib (161 s of processor time), and takes 26 s (15 s) this way.
 """
 
 from typing import Any, TypeAlias
@@ -21,13 +25,19 @@ HEADLINE = "macro_ap"
 
 Counts: TypeAlias = NDArray[np.float32]  # whole numbers: float32 adds them exactly up to 2^24
 Resampled: TypeAlias = dict[str, dict[str, NDArray[np.float64]]]
+"""Domain (and MEAN) -> measure -> its value in each resample, float64 [resamples]."""
 
 
 def interval_rows(
     predictions: Predictions, resampled: Resampled, mode: str
 ) -> list[dict[str, Any]]:
-    """The headline, then the measures of each domain: one row each with domain, measure, value,
-    low and high."""
+    """Return rows of domain, measure, value, low and high: the headline first, then each domain's.
+
+    Args:
+        predictions: The model's predictions.
+        resampled: Their bootstrap().
+        mode: The mode of thresholds that bootstrap() used.
+    """
     values = metrics.by_domain(
         predictions.probabilities,
         predictions.labels,
@@ -46,7 +56,7 @@ def interval_rows(
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The percentiles that hold LEVEL of the resampled values; NaN where a value is NaN."""
+    """Return the percentiles that hold LEVEL of resampled values, NaN if one of them is NaN."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
@@ -55,10 +65,16 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
 def bootstrap(
     predictions: Predictions, mode: str, resamples: int = RESAMPLES, seed: int = 0
 ) -> Resampled:
-    """domain (and MEAN) -> measure -> its values float64 [resamples].
+    """Compute all MEASURES of resampled posters.
 
-    The genres of macro averages are those supported in the posters themselves. Resamples hang on
-    the seed and the number of posters alone: two models of one split are compared pairwise.
+    The macro averages are over the genres that are supported in the posters themselves.
+
+    Args:
+        predictions: The model's predictions.
+        mode: The mode of thresholds for F1.
+        resamples: How many resamples.
+        seed: The seed. Resamples depend only on it and on the number of posters of each domain, so
+            the values of two models for the same posters are paired.
     """
     p = predictions
     resampled: Resampled = {}
@@ -76,7 +92,7 @@ def bootstrap(
 
 
 def resample(posters: int, resamples: int, seed: tuple[int, ...]) -> Counts:
-    """How often each poster is drawn: [resamples, posters], each row's sum is `posters`."""
+    """Count how often each poster is drawn: [resamples, posters]; each row sums to posters."""
     shares = np.full(posters, 1 / posters)
     drawn = np.random.default_rng(seed).multinomial(posters, shares, size=resamples)
     return drawn.astype(np.float32)
@@ -85,8 +101,17 @@ def resample(posters: int, resamples: int, seed: tuple[int, ...]) -> Counts:
 def measures(
     probabilities: Probabilities, labels: Labels, thresholds: NDArray[np.float64], counts: Counts
 ) -> dict[str, NDArray[np.float64]]:
-    """MEASURES of each resample of one domain, each [resamples]; macro averages are NaN where no
-    genre is supported. Shapes as in metrics.measure."""
+    """Compute MEASURES of each resample of one domain.
+
+    Args:
+        probabilities: [posters, genres], 0 to 1.
+        labels: bool [posters, genres].
+        thresholds: [genres].
+        counts: [resamples, posters], from resample().
+
+    Returns:
+        Measure -> float64 [resamples]. Macro averages are NaN if no genre is supported.
+    """
     columns = metrics.supported(labels)
     ranked = [ranking(probabilities[:, c], labels[:, c], counts) for c in columns]
     macro_f1, micro_f1 = _f1(probabilities >= thresholds, labels, counts, columns)
@@ -103,11 +128,18 @@ def measures(
 def ranking(
     scores: NDArray[np.floating], truth: NDArray[np.bool_], counts: Counts
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Average precision and ROC-AUC of one genre, each [resamples].
+    """Compute average precision and ROC-AUC of one genre for each resample.
 
-    scores, truth: [posters]. counts: [resamples, posters]. As in scikit-learn, posters with one
-    score count together, whatever their order. NaN where no positive (or, for the AUC, no negative)
-    poster was drawn.
+    As in scikit-learn, the order of posters with the same score does not matter.
+
+    Args:
+        scores: [posters].
+        truth: bool [posters].
+        counts: [resamples, posters], from resample().
+
+    Returns:
+        Average precision and AUC, each float64 [resamples]; NaN where no positive (or, for the
+        AUC, no negative) poster was drawn.
     """
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
@@ -120,7 +152,7 @@ def ranking(
     precision = hits / np.maximum(named, 1)
     with np.errstate(invalid="ignore"):
         ap = (gained * precision).sum(axis=1, dtype=np.float64) / positives
-        # A negative poster loses against the positive ones above it, and half against its equals.
+        # A negative poster counts the positive ones above it, and half of those with its score.
         above = (lost * (hits - gained / 2)).sum(axis=1, dtype=np.float64)
         return ap, above / (positives * negatives)
 
@@ -138,7 +170,7 @@ def _f1(
 def _calibration_errors(
     probabilities: Probabilities, labels: Labels, counts: Counts
 ) -> NDArray[np.float64]:
-    """metrics.calibration_error of each resample."""
+    """Compute metrics.calibration_error of each resample."""
     order = np.argsort(probabilities, axis=None, kind="stable")
     gaps = (probabilities.astype(np.float64) - labels).ravel()[order]
     posters, bins = order // labels.shape[1], metrics.BINS
@@ -150,7 +182,7 @@ def _calibration_errors(
         weights = drawn[posters]
         ranks = np.cumsum(weights)
         summed = np.cumsum(weights * gaps)
-        last = np.searchsorted(ranks, ends)  # the pair in which a bin ends, drawn once or often
+        last = np.searchsorted(ranks, ends)  # the pair in which a bin ends, however often drawn
         upto = summed[last] - (ranks[last] - ends) * gaps[last]
         errors[row] = np.abs(np.diff(upto, prepend=0)).sum() / labels.size
     return errors

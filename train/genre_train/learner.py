@@ -1,4 +1,4 @@
-"""fastai's side: decoded posters -> DataLoaders -> vision_learner."""
+"""fastai's DataLoaders and Learner for a dataset; recipes, devices and precisions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,17 +22,21 @@ from fastai.vision.learner import vision_learner
 
 from genre_infer.errors import DeviceError
 
-from .checkpoint import ARCHITECTURES, MEAN, STD, load_body
+from .backbone import load_body
+from .checkpoint import ARCHITECTURES, MEAN, STD
 from .dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a network is fine-tuned.
+    """How a network is trained.
 
-    augment: whether train posters are mirrored, zoomed and relit at random.
-    keep: the epoch that becomes the checkpoint: "best" by macro average precision on valid, or
-        "last".
+    Attributes:
+        epochs: Epochs of fine-tuning, after one with a frozen body.
+        augment: Whether train posters are mirrored, zoomed and relit at random.
+        keep: The epoch that becomes the checkpoint: "best" by macro average precision on valid, or
+            "last".
+        learning_rate: The highest of the one-cycle schedule.
     """
 
     epochs: int
@@ -48,8 +52,10 @@ RECIPES = {
 
 
 class _Autocast(Callback):
-    """Mixed precision on a CPU. fastai's own callback asks for CUDA's autocast whatever the device;
-    bfloat16 has float32's range, so no gradient scaler is needed."""
+    """Mixed precision on a CPU: fastai's own callback always asks for CUDA's autocast.
+
+    bfloat16 has the range of float32, so it needs no gradient scaler.
+    """
 
     order = MixedPrecision.order
 
@@ -65,10 +71,13 @@ class _Autocast(Callback):
 
 
 def choose_device(device: str) -> str:
-    """'cpu' or 'cuda'. Raises DeviceError for another device, and where CUDA was asked for and is
-    not there."""
+    """Return 'cpu' or 'cuda' for 'auto', 'cpu' or 'cuda'.
+
+    Raises:
+        DeviceError: It is another device, or CUDA was asked for and PyTorch does not see it.
+    """
     if device not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"--device {device}: PyTorch computes on auto, cpu or cuda here.")
+        raise DeviceError(f"--device {device}: PyTorch runs on auto, cpu or cuda.")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
@@ -80,35 +89,38 @@ def choose_device(device: str) -> str:
 
 
 def choose_precision(precision: str, device: str) -> str:
-    """'float32', 'bfloat16' or 'float16'. Raises DeviceError for one the device cannot do."""
+    """Return 'float32', 'bfloat16' or 'float16'; 'auto' is the fastest of them for the device.
+
+    Raises:
+        DeviceError: The device cannot train in this precision.
+    """
     if device == "cuda":
         best = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
         return best if precision == "auto" else precision
     if precision == "float16":
         raise DeviceError(
-            "--precision float16: a processor does not train in it; use --precision float32, or "
-            "--device cuda."
+            "--precision float16 trains only on a GPU; use --precision float32, or --device cuda."
         )
     has_units = cpu_has_bfloat16()
     if precision == "bfloat16" and not has_units:
         raise DeviceError(
-            "--precision bfloat16: this processor has no bfloat16 units and would be slower with "
-            "it; use --precision float32."
+            "--precision bfloat16: this processor has no units for it and would be slower; use "
+            "--precision float32."
         )
     return ("bfloat16" if has_units else "float32") if precision == "auto" else precision
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies in bfloat16 (AVX-512 BF16, AMX, or ARM's bf16)."""
+    """Tell whether the processor multiplies in bfloat16 (AVX-512 BF16, AMX, or ARM's bf16)."""
     try:
         text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
-    except OSError:  # not Linux: float32 is always right
+    except OSError:  # not Linux: float32 always works
         return False
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(text.split()))
 
 
 def mixed_precision(precision: str, device: str) -> list[Callback]:
-    """The callbacks for a precision on a device."""
+    """Return the callbacks for a precision on a device."""
     if precision == "float32":
         return []
     if device == "cpu":
@@ -132,7 +144,15 @@ def _first_genre_of(dataset: Dataset, position: int) -> str:
 def data_loaders(
     dataset: Dataset, batch_size: int, device: str, *, augment: bool, first_genre: bool = False
 ) -> DataLoaders:
-    """fastai's DataLoaders over the train and valid posters, from pixels in memory."""
+    """Make fastai's DataLoaders of the train and valid posters, from pixels in memory.
+
+    Args:
+        dataset: The posters.
+        batch_size: Posters per batch.
+        device: 'cpu' or 'cuda'.
+        augment: Whether train posters are mirrored, zoomed and relit at random.
+        first_genre: Whether the target is the one first genre instead of all genres.
+    """
     label: Callable[[Dataset, int], Any] = _first_genre_of if first_genre else _genres_of
     target = (
         CategoryBlock(vocab=dataset.genres)
@@ -163,16 +183,25 @@ def make_learner(
     *,
     first_genre: bool = False,
 ) -> Learner:
-    """fastai's vision_learner over one of ARCHITECTURES.
+    """Make fastai's vision_learner.
 
-    weights: 'imagenet' (torchvision's, downloaded by fastai in its normal way), 'none', or a
-    safetensors file.
+    Args:
+        loaders: The posters.
+        architecture: One of ARCHITECTURES.
+        weights: Where the body starts: 'imagenet' (torchvision's, which fastai downloads), 'none'
+            or a safetensors file.
+        precision: 'float32', 'bfloat16' or 'float16'.
+        device: 'cpu' or 'cuda'.
+        first_genre: Whether the target is the one first genre instead of all genres.
+
+    Raises:
+        CheckpointError: The file does not hold this architecture.
     """
     learner = vision_learner(
         loaders,
         ARCHITECTURES[architecture],
         pretrained=weights == "imagenet",
-        normalize=False,  # done in data_loaders, for weights from a file as well
+        normalize=False,  # data_loaders() does, whatever the weights
         metrics=accuracy if first_genre else accuracy_multi,
         cbs=[ChannelsLast(), *mixed_precision(precision, device)],
     )

@@ -1,9 +1,9 @@
-"""All measures of the project, in one place.
+"""All measures of the project.
 
 Average precision, ROC-AUC and ranking average precision are scikit-learn's. F1 and coverage error
-equal its own, and are right for a single genre too, which it takes for a binary question. The
-headline is the mean over domains of macro average precision: pooling the domains would reward
-telling the crawls apart.
+are computed here with the same results, because scikit-learn takes a single genre for a binary
+problem. The headline is the mean over domains of macro average precision: pooling the domains would
+reward telling the crawls apart.
 """
 
 from collections.abc import Mapping
@@ -20,16 +20,26 @@ FEWEST_POSTERS = 30  # a genre with fewer positives in a domain is left out of i
 BINS = 15
 POOLED, MEAN = "pooled", "mean of domains"
 
+TITLES = {
+    "macro_ap": "macro AP",
+    "macro_auc": "macro AUC",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "calibration_error": "calibration error",
+    "accuracy_multi": "accuracy_multi (degenerate)",
+}
+"""Measure -> its title in tables for people."""
+
 
 def supported(labels: Labels) -> NDArray[np.int64]:
-    """The columns with at least FEWEST_POSTERS positives and as many negatives."""
+    """Return the columns with at least FEWEST_POSTERS positives and as many negatives."""
     positives = labels.sum(axis=0)
     enough = (positives >= FEWEST_POSTERS) & (len(labels) - positives >= FEWEST_POSTERS)
     return np.flatnonzero(enough)
 
 
 def threshold_row(thresholds: Mapping[str, float | None], genres: list[str]) -> NDArray[np.float64]:
-    """One mode's thresholds as an array [genres]; infinity where a genre is never named."""
+    """Return one mode's thresholds as float64 [genres], infinity for a genre never named."""
     values = (thresholds[genre] for genre in genres)
     return np.array([np.inf if value is None else value for value in values])
 
@@ -37,22 +47,28 @@ def threshold_row(thresholds: Mapping[str, float | None], genres: list[str]) -> 
 def measure(
     probabilities: Probabilities, labels: Labels, thresholds: NDArray[np.float64]
 ) -> dict[str, float]:
-    """All measures of one set of posters.
+    """Compute all measures of one set of posters.
 
-    probabilities: [posters, genres], 0 to 1. labels: bool, same shape. thresholds: [genres].
-    The macro_ measures average over the supported genres alone, and are NaN where there is none;
-    all others are over all genres. Returns name -> value.
+    The measures named macro_ average over the supported genres, and are NaN if there are none; all
+    others are over all genres.
+
+    Args:
+        probabilities: [posters, genres], 0 to 1.
+        labels: bool [posters, genres].
+        thresholds: [genres].
+
+    Returns:
+        Measure -> value.
     """
     named = probabilities >= thresholds
     columns = supported(labels)
-    truth, scores, said = labels[:, columns], probabilities[:, columns], named[:, columns]
-    some = len(columns) > 0
-    nan = float("nan")
+    truth, scores = labels[:, columns], probabilities[:, columns]
+    some, nan = len(columns) > 0, float("nan")
     first = probabilities.argmax(axis=1)
     values = {
         "macro_ap": sk.average_precision_score(truth, scores, average="macro") if some else nan,
         "macro_auc": sk.roc_auc_score(truth, scores, average="macro") if some else nan,
-        "macro_f1": f1_scores(truth, said, axis=0).mean() if some else nan,
+        "macro_f1": f1_scores(truth, named[:, columns], axis=0).mean() if some else nan,
         "micro_ap": sk.average_precision_score(labels, probabilities, average="micro"),
         "micro_f1": f1_scores(labels, named, axis=None),
         "samples_f1": f1_scores(labels, named, axis=1).mean(),
@@ -70,9 +86,12 @@ def measure(
 
 
 def f1_scores(labels: Labels, named: Labels, axis: int | None) -> NDArray[np.float64]:
-    """F1 = 2 TP / (named + positives), 0 where that is undefined.
+    """Compute F1 = 2 TP / (named + positives), which is 0 where it is undefined.
 
-    labels, named: bool [posters, genres]. axis: 0 gives [genres], 1 [posters], None one of all.
+    Args:
+        labels: bool [posters, genres].
+        named: bool [posters, genres].
+        axis: 0 for one score per genre, 1 for one per poster, None for one over all.
     """
     hits = (labels & named).sum(axis=axis)
     both = labels.sum(axis=axis) + named.sum(axis=axis)
@@ -80,24 +99,30 @@ def f1_scores(labels: Labels, named: Labels, axis: int | None) -> NDArray[np.flo
 
 
 def coverage_error(probabilities: Probabilities, labels: Labels) -> float:
-    """How many genres, best first, have to be read to find all of a poster's: the mean over
-    posters, 0 for one without a genre."""
+    """Compute how far down the ranked genres one has to read to find all of a poster's.
+
+    It is the mean over posters, where a poster without a genre counts as 0.
+    """
     lowest = np.where(labels, probabilities, np.inf).min(axis=1, keepdims=True)
     return float((probabilities >= lowest).sum(axis=1).mean())
 
 
 def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = BINS) -> float:
-    """Expected calibration error over all poster-genre pairs, in bins of equal mass: the mean over
-    bins of |mean probability - share that is true| (Naeini et al. 2015, with equal-mass bins as in
-    Nguyen and O'Connor 2015)."""
+    """Compute the expected calibration error over all poster-genre pairs, in bins of equal mass.
+
+    It is the mean over bins of |mean probability - share that is true| (Naeini et al. 2015, with
+    equal-mass bins as in Nguyen and O'Connor 2015).
+    """
     order = np.argsort(probabilities, axis=None, kind="stable")
-    said, true = probabilities.ravel()[order], labels.ravel()[order]
+    predicted, true = probabilities.ravel()[order], labels.ravel()[order]
     gaps = [
         abs(part.mean() - truth.mean()) * len(part)
-        for part, truth in zip(np.array_split(said, bins), np.array_split(true, bins), strict=True)
+        for part, truth in zip(
+            np.array_split(predicted, bins), np.array_split(true, bins), strict=True
+        )
         if len(part)
     ]
-    return float(np.sum(gaps) / len(said))
+    return float(np.sum(gaps) / len(predicted))
 
 
 def by_domain(
@@ -106,7 +131,17 @@ def by_domain(
     domains: NDArray[np.str_],
     thresholds: NDArray[np.float64],
 ) -> dict[str, dict[str, float]]:
-    """measure() for each domain, their mean, and pooled. With one domain, the three are alike."""
+    """Measure each domain, their mean (MEAN), and all posters together (POOLED).
+
+    Args:
+        probabilities: [posters, genres], 0 to 1.
+        labels: bool [posters, genres].
+        domains: str [posters].
+        thresholds: [genres].
+
+    Returns:
+        Domain -> measure -> value, as of measure().
+    """
     rows: dict[str, dict[str, float]] = {}
     for domain in np.unique(domains):
         chosen = domains == domain
@@ -121,12 +156,21 @@ def by_domain(
 def headline(
     probabilities: Probabilities, labels: Labels, domains: NDArray[np.str_]
 ) -> dict[str, float]:
-    """The measures that choose an epoch: means over domains of macro average precision and AUC."""
+    """Compute the measures that choose an epoch: means over domains of macro AP and macro AUC.
+
+    Args:
+        probabilities: [posters, genres], or logits: only their order counts.
+        labels: bool [posters, genres].
+        domains: str [posters].
+
+    Returns:
+        macro_ap and macro_auc, 0 if no genre has both positives and negatives.
+    """
     values: dict[str, list[float]] = {"macro_ap": [], "macro_auc": []}
     for domain in np.unique(domains):
         chosen = domains == domain
         columns = supported(labels[chosen])
-        if not len(columns):  # a small collection: better a noisy guide than none
+        if not len(columns):  # a small collection: noisy measures are better than none
             positives = labels[chosen].sum(axis=0)
             columns = np.flatnonzero((positives > 0) & (positives < chosen.sum()))
         if not len(columns):
@@ -138,7 +182,7 @@ def headline(
 
 
 def constant_baselines(genres: list[str], posters: int) -> dict[str, Any]:
-    """Predictions that do not look at the poster: name -> [posters, genres] of 0 and 1."""
+    """Return predictions that ignore the poster: name -> [posters, genres] of 0 and 1."""
     answers = {
         "nothing": [],
         "always Drama": ["Drama"],
@@ -154,8 +198,17 @@ def constant_baselines(genres: list[str], posters: int) -> dict[str, Any]:
 def genre_table(
     probabilities: Probabilities, labels: Labels, genres: list[str], thresholds: NDArray[np.float64]
 ) -> list[dict[str, float | str]]:
-    """Per genre: support, average precision, AUC, precision and recall at its threshold, and
-    calibration error. NaN where a genre has no positive or no negative poster."""
+    """Measure each genre: support, AP, AUC, precision, recall and calibration error.
+
+    Args:
+        probabilities: [posters, genres], 0 to 1.
+        labels: bool [posters, genres].
+        genres: The names of the columns.
+        thresholds: [genres], for precision and recall.
+
+    Returns:
+        One row per genre. Measures are NaN where a genre has no positive or no negative poster.
+    """
     rows: list[dict[str, float | str]] = []
     for column, genre in enumerate(genres):
         truth, scores = labels[:, column], probabilities[:, column]

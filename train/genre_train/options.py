@@ -1,18 +1,23 @@
 """Options that several of genre-train's commands take."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    SizeType = click.ParamType[tuple[int, int]]
+else:
+    SizeType = click.ParamType  # not generic before click 8.4
 
-class Size(click.ParamType[tuple[int, int]]):
+
+class Size(SizeType):
     """WIDTHxHEIGHT in pixels."""
 
     name = "WxH"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
-        """'182x268' -> (182, 268)."""
+        """Convert '182x268' to (182, 268)."""
         if isinstance(value, tuple):
             return value
         width, _, height = str(value).lower().partition("x")
@@ -22,7 +27,7 @@ class Size(click.ParamType[tuple[int, int]]):
 
 
 def refuse_existing(force: bool, *paths: Path | None) -> None:
-    """Raises UsageError for a file that is there, unless it may be replaced."""
+    """Raise UsageError if a file exists that --force does not allow to replace."""
     for path in paths:
         if path and path.exists() and not force:
             raise click.UsageError(f"{path} exists; --force replaces it.")
@@ -54,7 +59,7 @@ DEVICE = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where PyTorch computes; one that is not there is an error.",
+    help="Where PyTorch computes. A named device that is missing is an error.",
 )
 MODEL = click.argument("model", type=click.Path(exists=True, path_type=Path))
 MODEL_DEVICE = click.option(
@@ -68,5 +73,5 @@ SPLIT = click.option(
     type=click.Choice(["train", "valid", "test"]),
     default="test",
     show_default=True,
-    help="Which posters to measure on.",
+    help="Which posters to measure.",
 )

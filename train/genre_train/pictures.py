@@ -1,7 +1,7 @@
-"""The pictures of a results page, as PNG.
+"""The pictures of results pages and of first-genre classifiers, as PNG.
 
-Each function draws one picture, stores it and returns the figure. Colours are those of Okabe and
-Ito (2008), which colour-blind readers tell apart.
+Each function draws one picture, writes it and returns the figure. The colours are those of Okabe
+and Ito (2008), which colour-blind readers tell apart.
 """
 
 from io import BytesIO
@@ -26,12 +26,12 @@ COLUMNS = 6
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches; at 100 dots an inch its text is readable."""
+    """Make an empty figure. Sizes are in inches, at 150 dots per inch."""
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
 def save(figure: Figure, path: Path) -> Figure:
-    """Write a figure as PNG, without date or program: the same figure gives the same bytes."""
+    """Write a figure as PNG. Without date and program, the same figure gives the same bytes."""
     file = BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     write_whole(path, file.getvalue())
@@ -39,8 +39,11 @@ def save(figure: Figure, path: Path) -> Figure:
 
 
 def ap_picture(predictions: Predictions, path: Path) -> Figure:
-    """Average precision of each genre, a panel a domain, with the chance line (the genre's share of
-    the posters) and its support. Pale: too few posters to count in the macro average."""
+    """Draw the average precision of each genre, in one panel per domain.
+
+    Each bar has a mark at chance (the genre's share of the posters) and the number of posters. A
+    genre with a pale bar has too few of them to count in the macro average.
+    """
     p = predictions
     domains = np.unique(p.domains)
     figure = new_figure(10, 1.6 + 0.27 * len(p.genres))
@@ -73,9 +76,11 @@ def ap_picture(predictions: Predictions, path: Path) -> Figure:
 
 
 def reliability_picture(predictions: Predictions, path: Path) -> Figure:
-    """What share is true of what is said with a probability: metrics.BINS bins of equal mass, over
-    all poster-genre pairs and for the most frequent genres. Square-root axes, because most genres
-    are improbable on most posters."""
+    """Draw the share that is true over the predicted probability, in bins of equal mass.
+
+    The large panel is over all poster-genre pairs, the small ones are for the most frequent genres.
+    The axes are square roots, because most genres are improbable for most posters.
+    """
     p = predictions
     figure = new_figure(10, 4.5)
     halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.25))
@@ -89,8 +94,8 @@ def reliability_picture(predictions: Predictions, path: Path) -> Figure:
     frequent = np.argsort(-p.labels.sum(axis=0), kind="stable")[:MOST_FREQUENT]
     small = right.subplots(2, 3, sharex=True, sharey=True).ravel()
     for panel, column in zip(small, frequent, strict=False):
-        said, true = p.probabilities[:, column], p.labels[:, column]
-        _reliability(panel, said, true, VERMILION, ticks=(0, 0.1, 0.4, 1))
+        predicted, true = p.probabilities[:, column], p.labels[:, column]
+        _reliability(panel, predicted, true, VERMILION, ticks=(0, 0.1, 0.4, 1))
         panel.set_title(p.genres[column], fontsize=10)
     for panel in small[len(frequent) :]:
         panel.set_axis_off()
@@ -99,15 +104,15 @@ def reliability_picture(predictions: Predictions, path: Path) -> Figure:
 
 def _reliability(
     panel: Any,
-    said: NDArray[np.floating],
+    predicted: NDArray[np.floating],
     true: NDArray[np.bool_],
     colour: str,
     ticks: tuple[float, ...],
 ) -> None:
-    order = np.argsort(said, kind="stable")
+    order = np.argsort(predicted, kind="stable")
     parts = [part for part in np.array_split(order, metrics.BINS) if len(part)]
     panel.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
-    x, y = [said[part].mean() for part in parts], [true[part].mean() for part in parts]
+    x, y = [predicted[part].mean() for part in parts], [true[part].mean() for part in parts]
     panel.plot(x, y, color=colour, marker="o", markersize=4, linewidth=1)
     for scale in (panel.set_xscale, panel.set_yscale):
         scale("function", functions=(_root, np.square))
@@ -119,12 +124,15 @@ def _reliability(
 
 
 def _root(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.sqrt(np.clip(values, 0, None))  # a margin of an axis may lie below 0
+    return np.sqrt(np.clip(values, 0, None))  # the margin of an axis may be below 0
 
 
 def cooccurrence_picture(predictions: Predictions, path: Path, mode: str = "balanced") -> Figure:
-    """Which genres come together, actual beside named: of the posters with the row's genre, the
-    share that has the column's. Grey: no poster has the row's genre."""
+    """Draw which genres come together, actual ones beside named ones.
+
+    A cell is the share of the posters with the row's genre that also have the column's. It is grey
+    if no poster has the row's genre.
+    """
     p = predictions
     figure = new_figure(10, 5.9)
     panels = figure.subplots(1, 2, sharey=True)
@@ -140,8 +148,14 @@ def cooccurrence_picture(predictions: Predictions, path: Path, mode: str = "bala
 
 
 def cooccurrence(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[genres, genres]: of the posters with the row's genre, the share with the column's, 0 to 1.
-    NaN in the diagonal and in rows without a poster."""
+    """Compute the share of the posters with the row's genre that also have the column's.
+
+    Args:
+        labels: bool [posters, genres].
+
+    Returns:
+        float64 [genres, genres], 0 to 1; NaN on the diagonal and in rows without a poster.
+    """
     together = labels.T.astype(np.float64) @ labels
     with np.errstate(invalid="ignore"):
         shares = together / np.diag(together)[:, None]
@@ -152,8 +166,10 @@ def cooccurrence(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
 def precision_recall_picture(
     predictions: Predictions, path: Path, mode: str = "balanced"
 ) -> Figure:
-    """Precision over recall, a panel a genre and a line a domain, with the mode's threshold as a
-    dot and the genre's share of the posters as a dotted line."""
+    """Draw precision over recall, in one panel per genre and with one line per domain.
+
+    A dot marks the mode's threshold, a dotted line the genre's share of the posters.
+    """
     p = predictions
     rows = -(-len(p.genres) // COLUMNS)
     figure = new_figure(10, 0.8 + 1.75 * rows)
@@ -206,8 +222,10 @@ CURVES: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 def learning_picture(epochs: list[dict[str, Any]], path: Path) -> Figure:
-    """Losses and measures of a checkpoint's epochs, in their order, each on its own scale; stage 0,
-    in which the body was frozen, is shaded."""
+    """Draw losses and measures over a checkpoint's epochs, each on its own scale.
+
+    Stage 0, in which the body was frozen, is shaded.
+    """
     curves = [
         (title, names) for title, names in CURVES if any(n in e for n in names for e in epochs)
     ]
@@ -231,8 +249,14 @@ def learning_picture(epochs: list[dict[str, Any]], path: Path) -> Figure:
 def confusion_picture(
     actual: NDArray[np.integer], predicted: NDArray[np.integer], genres: list[str], path: Path
 ) -> Figure:
-    """A single-label classifier's confusion: of the posters of a row's genre, the share that was
-    called by the column's. actual, predicted: the genres' numbers, [posters]."""
+    """Draw a confusion matrix: the share of a row's posters that is predicted as the column.
+
+    Args:
+        actual: The positions of the actual genres, [posters].
+        predicted: The positions of the predicted genres, [posters].
+        genres: The names of the genres.
+        path: The PNG file to write.
+    """
     matrix = confusion_matrix(actual, predicted, labels=range(len(genres))).astype(np.float64)
     support = matrix.sum(axis=1)
     with np.errstate(invalid="ignore"):
@@ -267,7 +291,7 @@ def _genre_rows(predictions: Predictions, chosen: NDArray[np.bool_]) -> list[dic
 
 
 def _keys(*entries: tuple[str, str, str]) -> tuple[list[Any], list[str]]:
-    """Handles and labels of a legend from (kind, colour, label)."""
+    """Return handles and labels of a legend, from (kind, colour, label)."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -283,7 +307,7 @@ def _keys(*entries: tuple[str, str, str]) -> tuple[list[Any], list[str]]:
 
 
 def _some(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At most about a dozen of an axis's places."""
+    """Return about a dozen of an axis's places, or fewer."""
     return places[:: max(1, len(places) // 12)]
 
 

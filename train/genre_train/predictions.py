@@ -1,8 +1,8 @@
-"""Any checkpoint or exported model, measured on a split."""
+"""A model's predictions for a split: computed by a checkpoint or an exported file, and stored."""
 
-import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_infer.errors import GenreInferError
+from genre_infer.posters import Pixels
 
 from . import metrics
 from .dataset import Dataset, load_dataset
 from .files import write_whole
 
+BATCH_SIZE = 8  # for an exported file
+
 
 @dataclass
 class Predictions:
-    """What a model says of a split; enough to remake every table and picture.
+    """What a model predicts for a split: enough to remake every table and picture.
 
-    probabilities: float32 [posters, genres]. labels: bool, same shape. thresholds: mode ->
-    [genres], infinity where a genre is never named. model: a line about the model and its engine.
+    Attributes:
+        model: A line about the model and its engine.
+        genres: The names of the columns.
+        imdb_ids: int64 [posters].
+        domains: str [posters].
+        labels: bool [posters, genres].
+        probabilities: float32 [posters, genres].
+        thresholds: Mode -> float64 [genres], infinity for a genre that is never named.
     """
 
     model: str
@@ -34,9 +43,9 @@ class Predictions:
     thresholds: dict[str, NDArray[np.float64]]
 
     def save(self, path: Path) -> None:
-        """Write an npz without pickles."""
+        """Write an npz file without pickles."""
         modes = {f"thresholds.{mode}": row for mode, row in self.thresholds.items()}
-        file = io.BytesIO()  # to a name without .npz, numpy would add it
+        file = io.BytesIO()  # numpy would add .npz to a path without it
         np.savez_compressed(
             file,
             model=np.array(self.model),
@@ -50,7 +59,7 @@ class Predictions:
         write_whole(path, file.getvalue())
 
     def only(self, genres: list[str]) -> "Predictions":
-        """The same for some of the genres, in the order given."""
+        """Return the predictions for some of the genres, in the given order."""
         columns = [self.genres.index(genre) for genre in genres]
         return replace(
             self,
@@ -62,7 +71,11 @@ class Predictions:
 
     @staticmethod
     def load(path: Path) -> "Predictions":
-        """Read what save() wrote. Raises GenreInferError."""
+        """Read what save() wrote.
+
+        Raises:
+            GenreInferError: The file holds something else.
+        """
         try:
             with np.load(path, allow_pickle=False) as stored:
                 genres = [str(genre) for genre in stored["genres"]]
@@ -81,8 +94,87 @@ class Predictions:
                 )
         except (OSError, ValueError, KeyError) as error:
             raise GenreInferError(
-                f"{path} holds no stored predictions (genre-train evaluate writes them): {error}"
+                f"{path} holds no stored predictions (genre-train evaluate --predictions writes "
+                f"them): {error}"
             ) from None
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model that is ready to predict.
+
+    Attributes:
+        name: A line about the model and its engine.
+        genres: The names of its outputs.
+        size: Width and height of its input, in pixels.
+        split_seed: The seed of its training's split, for tables without a column 'split'.
+        thresholds: Mode -> genre -> threshold, None for a genre that is never named.
+        probabilities: uint8 [posters, height, width, 3] -> float32 [posters, genres].
+    """
+
+    name: str
+    genres: list[str]
+    size: tuple[int, int]
+    split_seed: int
+    thresholds: dict[str, dict[str, float | None]]
+    probabilities: Callable[[Pixels], NDArray[np.float32]]
+
+
+@contextmanager
+def open_predictor(model: Path, device: str) -> Iterator[Predictor]:
+    """Open a checkpoint folder (in PyTorch) or an exported ONNX file (in the runtime).
+
+    Args:
+        model: The folder or the file.
+        device: 'auto', 'cpu' or 'cuda'; for a file also 'openvino'.
+
+    Raises:
+        GenreInferError: The model or the device cannot be used.
+    """
+    if model.is_dir():
+        yield _open_checkpoint(model, device)
+        return
+    from genre_infer import Classifier
+
+    with Classifier(model, device=device) as classifier:
+        metadata = classifier.metadata
+
+        def probabilities(pixels: Pixels) -> NDArray[np.float32]:
+            batches = range(0, len(pixels), BATCH_SIZE)
+            return np.concatenate([classifier.predict(pixels[i : i + BATCH_SIZE]) for i in batches])
+
+        yield Predictor(
+            name=f"{metadata.name} {metadata.version}, {metadata.precision}, {classifier.provider}",
+            genres=list(classifier.genres),
+            size=(metadata.width, metadata.height),
+            split_seed=int(metadata.details.get("split_seed", 0)),
+            thresholds={mode: dict(row) for mode, row in metadata.thresholds.items()},
+            probabilities=probabilities,
+        )
+
+
+def _open_checkpoint(folder: Path, device: str) -> Predictor:
+    # Imported here, because exported files need no PyTorch.
+    from .checkpoint import predict_logits, read_checkpoint
+    from .learner import choose_device
+
+    device = choose_device(device)
+    checkpoint = read_checkpoint(folder)
+    checkpoint.require_multi_label()
+
+    def probabilities(pixels: Pixels) -> NDArray[np.float32]:
+        logits = predict_logits(checkpoint.network, pixels, device)
+        return checkpoint.probabilities(logits).astype(np.float32)
+
+    document = checkpoint.document
+    return Predictor(
+        name=f"{document['name']} {document['version']}, checkpoint in float32, PyTorch",
+        genres=checkpoint.genres,
+        size=checkpoint.size,
+        split_seed=document["arguments"]["seed"],
+        thresholds=document["thresholds"],
+        probabilities=probabilities,
+    )
 
 
 def predict(
@@ -94,92 +186,58 @@ def predict(
     domains: tuple[str, ...] = (),
     device: str = "auto",
 ) -> tuple[Predictions, Dataset]:
-    """Predict a split with a checkpoint folder (in PyTorch) or an exported ONNX file (through the
-    runtime). Posters are decoded by the same function for both.
+    """Predict the posters of a split. The runtime's own function decodes them for every model.
 
-    A table without a column 'split' is split as it was for the model's training. Raises
-    GenreInferError.
+    Args:
+        model: A checkpoint folder or an exported ONNX file.
+        table: The table of films. Without a column 'split', it is split as for the model's
+            training.
+        posters: The posters' folder.
+        split: The split to predict.
+        domains: If given, only posters of these domains are used.
+        device: 'auto', 'cpu' or 'cuda'; for a file also 'openvino'.
+
+    Returns:
+        The predictions, and the posters that they are for.
+
+    Raises:
+        GenreInferError: The model, the table, the posters or the device cannot be used.
     """
-    if model.is_dir():
-        return predict_checkpoint(
-            model, table, posters, split=split, domains=domains, device=device
+    with open_predictor(model, device) as predictor:
+        dataset = load_dataset(
+            table,
+            posters,
+            predictor.size,
+            seed=predictor.split_seed,
+            domains=domains,
+            splits=(split,),
+            genres=predictor.genres,
         )
-    from genre_infer import Classifier
-
-    with Classifier(model, device=device) as classifier:
-        genres = list(classifier.genres)
-        size = (classifier.metadata.width, classifier.metadata.height)
-        seed = int(classifier.metadata.details.get("split_seed", 0))
-        dataset = _load(table, posters, size, split, domains, seed, genres)
-        batches = (dataset.pixels[i : i + 8] for i in range(0, len(dataset.pixels), 8))
-        probabilities = np.concatenate([classifier.predict(batch) for batch in batches])
-        name = f"{classifier.metadata.name} {classifier.metadata.version}"
-        name += f", {classifier.metadata.precision}, {classifier.provider}"
-        thresholds = {mode: dict(row) for mode, row in classifier.metadata.thresholds.items()}
-    return _predictions(name, dataset, probabilities, thresholds), dataset
-
-
-def predict_checkpoint(
-    folder: Path,
-    table: Path,
-    posters: Path,
-    *,
-    split: str = "test",
-    domains: tuple[str, ...] = (),
-    device: str = "auto",
-) -> tuple[Predictions, Dataset]:
-    """predict() of a checkpoint folder. device: 'auto', 'cpu' or 'cuda'. Raises GenreInferError."""
-    from .checkpoint import predict_logits, read_checkpoint
-    from .learner import choose_device
-
-    device = choose_device(device)
-    checkpoint = read_checkpoint(folder)
-    checkpoint.require_multi_label()
-    document = checkpoint.document
-    seed = document["arguments"]["seed"]
-    dataset = _load(table, posters, checkpoint.size, split, domains, seed, checkpoint.genres)
-    logits = predict_logits(checkpoint.network, dataset.pixels, device)
-    probabilities = checkpoint.probabilities(logits).astype(np.float32)
-    name = f"{document['name']} {document['version']}, checkpoint in float32, PyTorch"
-    return _predictions(name, dataset, probabilities, document["thresholds"]), dataset
-
-
-def _load(
-    table: Path,
-    posters: Path,
-    size: tuple[int, int],
-    split: str,
-    domains: tuple[str, ...],
-    seed: int,
-    genres: list[str],
-) -> Dataset:
-    return load_dataset(
-        table, posters, size, seed=seed, domains=domains, splits=(split,), genres=genres
-    )
-
-
-def _predictions(
-    model: str,
-    dataset: Dataset,
-    probabilities: NDArray[np.float32],
-    thresholds: dict[str, dict[str, float | None]],
-) -> Predictions:
-    return Predictions(
-        model=model,
-        genres=dataset.genres,
-        imdb_ids=np.array([poster.imdb_id for poster in dataset.posters]),
-        domains=dataset.domains(),
-        labels=dataset.labels(),
-        probabilities=probabilities,
-        thresholds={
-            mode: metrics.threshold_row(row, dataset.genres) for mode, row in thresholds.items()
-        },
-    )
+        predictions = Predictions(
+            model=predictor.name,
+            genres=dataset.genres,
+            imdb_ids=np.array([poster.imdb_id for poster in dataset.posters]),
+            domains=dataset.domains(),
+            labels=dataset.labels(),
+            probabilities=predictor.probabilities(dataset.pixels),
+            thresholds={
+                mode: metrics.threshold_row(row, dataset.genres)
+                for mode, row in predictor.thresholds.items()
+            },
+        )
+    return predictions, dataset
 
 
 def score_rows(predictions: Predictions, mode: str = "balanced") -> list[dict[str, Any]]:
-    """The model's measures per domain, their mean and pooled, and those of the four constant
-    baselines: one row per system and domain."""
+    """Measure the model and the four constant baselines.
+
+    Args:
+        predictions: The model's predictions.
+        mode: The mode of the model's thresholds.
+
+    Returns:
+        One row per system and domain, where the mean of domains and pooled count as domains.
+    """
     p = predictions
     systems = {"model": (p.probabilities, p.thresholds[mode])}
     half = np.full(len(p.genres), 0.5)
@@ -192,24 +250,8 @@ def score_rows(predictions: Predictions, mode: str = "balanced") -> list[dict[st
     ]
 
 
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows of one kind as CSV, figures with six digits."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    write_whole(path, file.getvalue())
-
-
-def _cell(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return "" if np.isnan(value) else f"{value:.6g}"
-
-
 def left_out_genres(predictions: Predictions) -> dict[str, list[str]]:
-    """domain -> the genres with too few posters there to count in its macro averages."""
+    """Return domain -> the genres with too few posters there to count in its macro averages."""
     p = predictions
     return {
         str(domain): [
@@ -219,13 +261,3 @@ def left_out_genres(predictions: Predictions) -> dict[str, list[str]]:
         ]
         for domain in np.unique(p.domains)
     }
-
-
-COLUMNS: Iterable[tuple[str, str]] = (
-    ("macro_ap", "macro AP"),
-    ("macro_auc", "macro AUC"),
-    ("macro_f1", "macro F1"),
-    ("micro_f1", "micro F1"),
-    ("calibration_error", "calibration error"),
-    ("accuracy_multi", "accuracy_multi (degenerate)"),
-)

@@ -1,4 +1,4 @@
-"""Where figures come from: processor, day and commit. Nothing here tells who owns the machine."""
+"""Where figures come from: processor, date and commit. Nothing here tells who owns the machine."""
 
 import os
 import platform
@@ -15,10 +15,11 @@ _UNITS = (
     ("avx2", "AVX2"),
     ("asimddp", "NEON dot product"),
 )
+"""(flag in /proc/cpuinfo, name of the vector unit)"""
 
 
 def processor() -> str:
-    """The processor's name with its vector units, e.g. 'Intel(R) Xeon(R) Processor (AVX2, …)'."""
+    """Return the processor's name and vector units, e.g. 'Intel(R) Xeon(R) Processor (AVX2)'."""
     fields: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
@@ -32,15 +33,27 @@ def processor() -> str:
     return f"{name} ({', '.join(units)})" if units else name
 
 
+def device_name(device: str) -> str:
+    """Return the name of the GPU for 'cuda', else the processor's."""
+    if device == "cuda":
+        import torch
+
+        return str(torch.cuda.get_device_name())
+    return processor()
+
+
 def today() -> str:
-    """The date in UTC, or the day of SOURCE_DATE_EPOCH."""
+    """Return the date in UTC, or that of SOURCE_DATE_EPOCH, as 2026-01-31."""
     seconds = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def commit(source: Path) -> str:
-    """The commit of a source file's repository, with '-dirty' where tracked files, results pages
-    apart, differ from it; 'unknown' where git, or its repository, is not there."""
+    """Return the commit of a source file's repository.
+
+    It ends in '-dirty' if tracked files other than results pages have changed, and is 'unknown'
+    without git or a repository.
+    """
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -49,7 +62,8 @@ def commit(source: Path) -> str:
         return done.stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", source.name)  # not a repository around this one
+        # Fails if the repository around an installed copy is someone else's.
+        git("ls-files", "--error-unmatch", source.name)
         changed = git("status", "--porcelain", "-uno", "--", ":/", ":(exclude,top)docs/results")
         return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -1,5 +1,8 @@
-"""Does a model tell the domains by their files? Posters of one domain are written again with the
-other's size and JPEG quality, and scored beside the untouched ones."""
+"""genre-train shortcut: does a model tell domains apart by the size and compression of their files?
+
+Posters of one domain are rewritten with the other's size and JPEG quality, and measured beside the
+original ones.
+"""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,25 +25,39 @@ from genre_infer.progress import progress
 
 from . import metrics
 from .dataset import Dataset
+from .files import write_csv
 from .intervals import RESAMPLES, interval, ranking, resample
-from .predictions import Predictions, predict, write_csv
-from .provenance import processor, today
-from .results import commit
+from .predictions import Predictions, open_predictor, predict
+from .provenance import commit, processor, today
 
-FIGURES = ("ap_before", "ap_after", "difference", "largest_change", "mean_change")
+FIGURES = {
+    "ap_before": "AP before",
+    "ap_after": "AP after",
+    "difference": "difference",
+    "largest_change": "largest change",
+    "mean_change": "mean change",
+}
+"""Figure of a genre -> its heading in the printed table."""
+
 ALL = "mean of genres"
 
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Posters of `domain` are squished to size (width, height) and stored as JPEG of a quality."""
+    """How posters of a domain are rewritten: squished to a size, and stored as JPEG.
+
+    Attributes:
+        domain: The posters' domain.
+        size: Width and height, in pixels.
+        quality: The JPEG quality, 1 to 100.
+    """
 
     domain: str
     size: tuple[int, int]
     quality: int
 
 
-BACK = Rewrite("kaggle", (300, 442), 90)  # as kgp's posters are: the other direction
+REVERSE = Rewrite("kaggle", (300, 442), 90)  # as kgp's posters are
 
 
 def run_shortcut(
@@ -55,34 +72,47 @@ def run_shortcut(
     split: str,
     device: str,
 ) -> None:
-    """genre-train shortcut. Raises GenreInferError."""
+    """Rewrite and measure posters, print the tables, and write the CSV file if one is named.
+
+    Raises:
+        GenreInferError: The model, the table, the posters or the device cannot be used, or the
+            domain has no poster in the split.
+    """
     predictions, dataset = predict(model, table, posters, split=split, device=device)
-    there = sorted({str(name) for name in predictions.domains})
-    if domain not in there:
+    domains = sorted({str(name) for name in predictions.domains})
+    if domain not in domains:
         raise GenreInferError(
-            f"--domain {domain}: {table.name} has no poster of it in {split}; it has: "
-            f"{', '.join(there)}."
+            f"--domain {domain}: {table.name} has no poster of this domain in {split}; it has: "
+            f"{', '.join(domains)}."
         )
     rewrites = [Rewrite(domain, size, quality)]
-    if BACK.domain in there and domain != BACK.domain:
-        rewrites.append(BACK)
+    if REVERSE.domain in domains and domain != REVERSE.domain:
+        rewrites.append(REVERSE)
     rows = []
-    for rewrite in rewrites:
-        chosen = np.flatnonzero(predictions.domains == rewrite.domain)
-        pixels = rewritten(dataset, chosen, rewrite)
-        after = predict_pixels(model, pixels, device)
-        part = compare(predictions, chosen, after, rewrite)
-        _print(predictions, part, rewrite, len(chosen))
-        rows += part
+    with open_predictor(model, device) as predictor:
+        for rewrite in rewrites:
+            chosen = np.flatnonzero(predictions.domains == rewrite.domain)
+            after = predictor.probabilities(rewritten(dataset, chosen, rewrite))
+            compared = compare(predictions, chosen, after, rewrite)
+            _print(predictions, compared, rewrite, len(chosen))
+            rows += compared
     if output:
         facts = {"model": predictions.model, "processor": processor()}
-        facts |= {"date": today(), "commit": commit()}
+        facts |= {"date": today(), "commit": commit(Path(__file__))}
         write_csv(output, [{**row, **facts} for row in rows])
 
 
 def rewritten(dataset: Dataset, chosen: NDArray[np.int64], rewrite: Rewrite) -> Pixels:
-    """Posters at the positions `chosen`, written as `rewrite` says, decoded and squished to the
-    dataset's size: uint8 [chosen, height, width, 3]."""
+    """Rewrite posters, and decode the rewritten ones to the dataset's size.
+
+    Args:
+        dataset: The posters.
+        chosen: The positions of the posters to rewrite.
+        rewrite: How.
+
+    Returns:
+        uint8 [chosen, height, width, 3].
+    """
     height, width = dataset.pixels.shape[1:3]
 
     def write(position: int) -> Pixels:
@@ -92,27 +122,9 @@ def rewritten(dataset: Dataset, chosen: NDArray[np.int64], rewrite: Rewrite) -> 
         smaller.save(file, "JPEG", quality=rewrite.quality)
         return squish(load_poster(file.getvalue()), width, height)
 
-    with ThreadPoolExecutor(available_cores()) as pool:  # Pillow codes outside the interpreter lock
+    with ThreadPoolExecutor(available_cores()) as pool:  # Pillow releases the interpreter lock
         parts = pool.map(write, chosen.tolist())
         return np.stack(list(progress(parts, len(chosen), "Rewriting posters")))
-
-
-def predict_pixels(model: Path, pixels: Pixels, device: str) -> NDArray[np.float32]:
-    """Probabilities float32 [posters, genres] of a checkpoint folder or an ONNX file for uint8
-    [posters, height, width, 3] at its input size. Raises GenreInferError."""
-    if model.is_dir():
-        from .checkpoint import predict_logits, read_checkpoint
-        from .learner import choose_device
-
-        checkpoint = read_checkpoint(model)
-        logits = predict_logits(checkpoint.network, pixels, choose_device(device))
-        return checkpoint.probabilities(logits).astype(np.float32)
-    from genre_infer import Classifier
-
-    with Classifier(model, device=device) as classifier:
-        batches = range(0, len(pixels), classifier.batch_size)
-        parts = [classifier.predict(pixels[i : i + classifier.batch_size]) for i in batches]
-    return np.concatenate(parts)
 
 
 def compare(
@@ -121,11 +133,19 @@ def compare(
     after: NDArray[np.float32],
     rewrite: Rewrite,
 ) -> list[dict[str, Any]]:
-    """One row for each supported genre and one for all: average precision before and after, their
-    difference, and the largest and the mean |change| of probability.
+    """Compare the predictions for posters before and after they were rewritten.
 
-    The row for all has the means over the genres, changes over all of the model's genres, and the
-    difference's bootstrap interval (low, high).
+    Args:
+        predictions: The predictions before.
+        chosen: The positions of the rewritten posters.
+        after: Their probabilities after, [chosen, genres].
+        rewrite: How they were rewritten.
+
+    Returns:
+        A row for each supported genre, with average precision before and after, its difference,
+        and the largest and the mean absolute change of probability. The last row has the means
+        over these genres, changes over all of the model's genres, and the bootstrap interval (low,
+        high) of the difference.
     """
     before, labels = predictions.probabilities[chosen], predictions.labels[chosen]
     change = np.abs(after.astype(np.float64) - before)
@@ -150,11 +170,10 @@ def compare(
         name: float(np.mean([row[name] for row in rows])) if rows else np.nan
         for name in ("ap_before", "ap_after", "difference")
     }
+    changes = {"largest_change": float(change.max()), "mean_change": float(change.mean())}
     low, high = _difference_interval(labels[:, columns], before[:, columns], after[:, columns])
-    largest, usual = float(change.max()), float(change.mean())
-    changes = {"largest_change": largest, "mean_change": usual, "low": low, "high": high}
-    rows.append({**form, "genre": ALL, "support": len(labels), **mean, **changes})
-    return rows
+    total = {"genre": ALL, "support": len(labels), **mean, **changes, "low": low, "high": high}
+    return [*rows, {**form, **total}]
 
 
 def _figures(
@@ -176,9 +195,9 @@ def _difference_interval(
         return np.nan, np.nan
     counts = resample(len(labels), RESAMPLES, (0,))
     differences = [
-        ranking(after[:, c], labels[:, c], counts)[0]
-        - ranking(before[:, c], labels[:, c], counts)[0]
-        for c in range(labels.shape[1])
+        ranking(after[:, column], labels[:, column], counts)[0]
+        - ranking(before[:, column], labels[:, column], counts)[0]
+        for column in range(labels.shape[1])
     ]
     return interval(np.mean(differences, axis=0))
 
@@ -192,14 +211,7 @@ def _print(
         f"JPEG quality {rewrite.quality}"
     )
     table.add_column("genre")
-    for title in (
-        "posters",
-        "AP before",
-        "AP after",
-        "difference",
-        "largest change",
-        "mean change",
-    ):
+    for title in ("posters", *FIGURES.values()):
         table.add_column(title, justify="right")
     for row in rows:
         cells = [f"{row[name]:.4f}" for name in FIGURES]

@@ -1,4 +1,4 @@
-"""A sheet of posters with their actual genres above and the predicted ones below."""
+"""genre-train show: a sheet of posters with actual genres above and predicted ones below."""
 
 import textwrap
 from dataclasses import dataclass
@@ -19,14 +19,20 @@ from .pictures import GREY, new_figure, save
 from .predictions import Predictions, predict
 
 RIGHT, WRONG = "#1A7F37", "#C62828"
-MARKS = {RIGHT: "✓", WRONG: "✗"}  # so that colour is not the only sign
+MARKS = {RIGHT: "✓", WRONG: "✗"}  # not everyone tells the colours apart
 MOST_NAMED = 6  # genres below a poster
 THUMBNAIL = (364, 536)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One poster of the sheet. named: genres with their probabilities (0 to 1), best first."""
+    """One poster of the sheet.
+
+    Attributes:
+        picture: The poster.
+        actual: Its genres in the table.
+        named: The genres that the model names, with probabilities (0 to 1), most probable first.
+    """
 
     picture: Image.Image
     actual: tuple[str, ...]
@@ -47,7 +53,12 @@ def run_show(
     domains: tuple[str, ...],
     device: str,
 ) -> None:
-    """genre-train show. Raises GenreInferError."""
+    """Draw a sheet of random posters. The arguments are the command's options.
+
+    Raises:
+        GenreInferError: The model, the table, the posters or the device cannot be used, or the
+            model has no such mode.
+    """
     predictions, dataset = predict(
         model, table, posters, split=split, domains=domains, device=device
     )
@@ -62,13 +73,13 @@ def run_show(
 
 
 def choose(posters: int, count: int, seed: int) -> NDArray[np.int64]:
-    """The positions of `count` posters (of all, where there are fewer), drawn by the seed."""
+    """Draw the positions of `count` posters, or of all if there are fewer."""
     drawn = np.random.default_rng(seed).permutation(posters)[:count]
     return np.sort(drawn).astype(np.int64)
 
 
 def look_up(predictions: Predictions, dataset: Dataset, mode: str, position: int) -> Shown:
-    """The poster at a position with its genres, actual and named at the mode's thresholds."""
+    """Return the poster at a position with its genres, actual and named by a mode's thresholds."""
     poster = dataset.posters[position]
     scores = predictions.probabilities[position]
     named = [
@@ -84,8 +95,10 @@ def look_up(predictions: Predictions, dataset: Dataset, mode: str, position: int
 
 
 def sheet(shown: list[Shown], columns: int, heading: str) -> Figure:
-    """Draw the posters in rows of `columns`. Predicted genres are green where the table has them
-    and red where not."""
+    """Draw posters in rows of `columns`.
+
+    Predicted genres are green if the table has them, else red.
+    """
     rows = -(-len(shown) // columns)
     lines = max(min(len(one.named), MOST_NAMED + 1) for one in shown)
     figure = new_figure(2.5 * columns, 0.7 + rows * (3.9 + 0.17 * max(lines, 1)))
@@ -107,12 +120,12 @@ def sheet(shown: list[Shown], columns: int, heading: str) -> Figure:
             )
     for panel in panels:
         panel.set_axis_off()
-    _head(figure, heading, 30 * columns)
+    _add_heading(figure, heading, 30 * columns)
     return figure
 
 
 def captions(one: Shown) -> list[tuple[str, str]]:
-    """The lines below a poster, with their colours."""
+    """Return the lines below a poster, with their colours."""
     lines = []
     for genre, probability in one.named[:MOST_NAMED]:
         colour = RIGHT if genre in one.actual else WRONG
@@ -122,7 +135,7 @@ def captions(one: Shown) -> list[tuple[str, str]]:
     return lines or [("no genre named", GREY)]
 
 
-def _head(figure: Any, heading: str, width: int) -> None:
+def _add_heading(figure: Any, heading: str, width: int) -> None:
     key = "above: actual genres; below: predicted, green ✓ actual, red ✗ not, with probability"
     text = "\n".join(line for part in (heading, key) for line in textwrap.wrap(part, width))
     figure.suptitle(text, fontsize=9)

@@ -1,9 +1,8 @@
-"""Posters into one folder per first genre: what a single-label tool wants to be fed."""
+"""genre-train sort: posters into one folder per first genre, as single-label tools need them."""
 
 import errno
 import filecmp
 import os
-import re
 import shutil
 import unicodedata
 from collections import Counter
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+from pathvalidate import sanitize_filename
+from pathvalidate.handler import ReservedNameHandler
 
 from genre_infer.errors import GenreInferError
 from genre_infer.posters import SUFFIXES
@@ -19,21 +20,25 @@ from genre_infer.progress import progress
 from .table import parse_imdb_id, read_table
 
 DONE = {"link": "linked", "copy": "copied", "move": "moved"}
-FEW = 10  # of the files that are in the way, so many are named
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
+MOST_LISTED = 10  # of the files that are in the way
 
 
 class SortError(GenreInferError):
-    """Posters cannot be sorted; the message says how far it came and what mends it."""
+    """Posters cannot be sorted; the message says how far the command came, and the fix."""
 
 
 @dataclass
 class Plan:
     """What to do with every row of the table, before anything is done.
 
-    rows: of the table. place: (source, target). already_there, in_the_way: targets.
-    left_out: rows by reason. unnamed: posters that no row with a genre names. further: files of a
-    film that has another poster.
+    Attributes:
+        rows: The rows of the table.
+        left_out: Reason -> rows.
+        place: (source, target) of each poster to link, copy or move.
+        already_there: Targets that already are the poster.
+        in_the_way: Targets that are another file.
+        unnamed: How many posters no row with a genre names.
+        further: How many files are of a film that has another poster.
     """
 
     rows: int
@@ -45,7 +50,7 @@ class Plan:
     further: int = 0
 
     def report(self, mode: str, dry_run: bool) -> str:
-        """What is done, or would be, in numbers that add up to the table's rows."""
+        """Say what is done, or would be, in numbers that add up to the table's rows."""
         verb = ("would be " if dry_run else "") + DONE[mode]
         counts = [
             (len(self.place), verb),
@@ -62,14 +67,25 @@ class Plan:
         folders = Counter(target.parent.name for _, target in self.place)
         if folders:
             lines += [f"{verb}: " + ", ".join(f"{k} {n}" for k, n in sorted(folders.items()))]
-        lines += [f"in the way: {target}" for target in self.in_the_way[:FEW]]
-        if len(self.in_the_way) > FEW:
-            lines += [f"in the way: and {len(self.in_the_way) - FEW} more"]
+        lines += [f"in the way: {target}" for target in self.in_the_way[:MOST_LISTED]]
+        if len(self.in_the_way) > MOST_LISTED:
+            lines += [f"in the way: and {len(self.in_the_way) - MOST_LISTED} more"]
         return "\n".join(lines)
 
 
 def run_sort(*, table: Path, posters: Path, output: Path, mode: str, dry_run: bool) -> None:
-    """genre-train sort. mode: 'link', 'copy' or 'move'. Raises GenreInferError."""
+    """Sort posters, and print what was done.
+
+    Args:
+        table: The table of films.
+        posters: The posters' folder.
+        output: The folder that the genres' folders are in.
+        mode: 'link', 'copy' or 'move'.
+        dry_run: Whether to only say what would be done.
+
+    Raises:
+        GenreInferError: The table or a folder cannot be used, or a poster cannot be placed.
+    """
     plan = make_plan(table, posters, output, mode)
     if not dry_run:
         carry_out(plan, mode)
@@ -77,8 +93,12 @@ def run_sort(*, table: Path, posters: Path, output: Path, mode: str, dry_run: bo
 
 
 def make_plan(table: Path, posters: Path, output: Path, mode: str) -> Plan:
-    """Decide on every row; reads the table and the folders, and changes nothing. Raises TableError
-    and SortError."""
+    """Decide what to do with every row of the table. This changes nothing.
+
+    Raises:
+        TableError: The table cannot be used.
+        SortError: The output is the posters' folder itself.
+    """
     if output.resolve() == posters.resolve():
         raise SortError(
             f"{output} is the folder of posters itself: give a folder inside it, or another one."
@@ -95,7 +115,7 @@ def make_plan(table: Path, posters: Path, output: Path, mode: str) -> Plan:
             sorted_before[folder] = poster_files(folder)
         if film.imdb_id in files:
             _plan_poster(plan, files[film.imdb_id][0], folder, mode)
-        elif film.imdb_id in sorted_before[folder]:  # where an earlier --move has put it
+        elif film.imdb_id in sorted_before[folder]:  # an earlier --move put it there
             plan.already_there.append(sorted_before[folder][film.imdb_id][0])
         else:
             left_out["no poster"] += 1
@@ -116,7 +136,15 @@ def _plan_poster(plan: Plan, source: Path, folder: Path, mode: str) -> None:
 
 
 def poster_files(folder: Path, without: Path | None = None) -> dict[int, list[Path]]:
-    """imdbId -> its posters in a folder and below, except below `without`; files before links."""
+    """Find the posters in a folder and below.
+
+    Args:
+        folder: The folder.
+        without: A folder inside it to leave out.
+
+    Returns:
+        imdbId -> its posters, files before links.
+    """
     found: dict[int, list[Path]] = {}
     hidden = without.resolve() if without else None
     for directory, folders, names in os.walk(folder):
@@ -130,14 +158,22 @@ def poster_files(folder: Path, without: Path | None = None) -> dict[int, list[Pa
 
 
 def folder_name(genre: str) -> str:
-    """A genre as a name that every file system takes: 'Sci/Fi' -> 'Sci-Fi', '..' -> '_'."""
-    name = unicodedata.normalize("NFC", genre)
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "-", name)[:60].strip(" .")
-    return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
+    """Return a genre as a name for every file system: 'Sci/Fi' -> 'Sci-Fi', '..' -> '_'."""
+    name = sanitize_filename(
+        unicodedata.normalize("NFC", genre).strip(" ."),
+        replacement_text="-",
+        max_len=60,
+        reserved_name_handler=ReservedNameHandler.add_leading_underscore,  # con, nul … of Windows
+    )
+    return name or "_"
 
 
 def carry_out(plan: Plan, mode: str) -> None:
-    """Link, copy or move what the plan says, and overwrite nothing. Raises SortError."""
+    """Link, copy or move what the plan says, and overwrite nothing.
+
+    Raises:
+        SortError: A poster cannot be placed. Those before it stay where they were put.
+    """
     place = {"link": _link, "copy": _copy, "move": _move}[mode]
     for done, (source, target) in enumerate(progress(plan.place, len(plan.place), "Sorting")):
         try:
@@ -146,13 +182,13 @@ def carry_out(plan: Plan, mode: str) -> None:
         except OSError as error:
             raise SortError(
                 f"{target} could not be {DONE[mode]} ({error.strerror or error}); {done} posters "
-                f"were {DONE[mode]} before it. Mend that and run the same command again."
+                f"were {DONE[mode]} before it. Fix that and run the same command again."
             ) from None
 
 
 def _link(source: Path, target: Path) -> None:
     try:
-        # Relative, so that the links hold when both folders are moved together.
+        # Relative, so that links stay valid when both folders are moved together.
         real = source.parent.resolve() / source.name
         target.symlink_to(os.path.relpath(real, target.parent.resolve()))
     except FileExistsError:
@@ -164,15 +200,12 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as read:
-        write = target.open("xb")  # x: never over another file
-        try:
-            with write:
-                shutil.copyfileobj(read, write)
-        except BaseException:
-            target.unlink()
-            raise
-    shutil.copystat(source, target)
+    target.open("xb").close()  # x: fails if another file has come there
+    try:
+        shutil.copy2(source, target)
+    except BaseException:
+        target.unlink()
+        raise
 
 
 def _move(source: Path, target: Path) -> None:

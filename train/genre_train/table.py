@@ -1,4 +1,4 @@
-"""The table of films: Kaggle's MovieGenre.csv as it is, or any CSV with an IMDb id and genres."""
+"""Read the table of films: Kaggle's MovieGenre.csv as it is, or any CSV with IMDb id and genres."""
 
 import re
 from collections import Counter
@@ -17,12 +17,19 @@ _NO_GENRE = {"", "n/a", "(no genres listed)", "\\n"}
 
 
 class TableError(GenreInferError):
-    """The table cannot be used; the message names the file and the mend."""
+    """The table cannot be used; the message names the file and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """One usable row. split and domain are None where the table does not say."""
+    """One usable row.
+
+    Attributes:
+        imdb_id: The number of the IMDb id: 114709 for tt0114709.
+        genres: In the row's order.
+        split: One of SPLITS; None if the table has no such column.
+        domain: Where the poster is from; None if the table does not say.
+    """
 
     imdb_id: int
     genres: tuple[str, ...]
@@ -31,11 +38,21 @@ class Film:
 
 
 def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], Counter[str]]:
-    """Read the films of a table, and count the rows left out by reason.
+    """Read the films of a table, and count the rows that are left out by reason.
 
-    A row needs an IMDb id and a genre and nothing else; of several rows with one id the first
-    usable one counts. With `domains`, only rows of these domains are taken. The films and the
-    counts add up to the rows of the table. Raises TableError.
+    A row needs only an IMDb id and a genre. Of several rows with one id, the first usable one
+    counts.
+
+    Args:
+        path: The CSV file.
+        domains: If given, only rows of these domains are used.
+
+    Returns:
+        The films in the table's order, and reason -> rows left out. Together they add up to the
+        rows of the table.
+
+    Raises:
+        TableError: The file is not a table of films, or has no usable row.
     """
     frame = _read_csv(path)
     columns = {str(name).strip().lower(): name for name in frame.columns}
@@ -67,13 +84,13 @@ def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], C
 
 
 def parse_imdb_id(text: str) -> int | None:
-    """'tt0114709', '0114709' and '114709' are all 114709; anything else is None."""
+    """Return 114709 for 'tt0114709', '0114709' and '114709', and None for anything else."""
     match = re.fullmatch(r"(?:tt)?0*([1-9]\d*)(?:\.0)?", str(text).strip().lower())
     return int(match[1]) if match else None
 
 
 def parse_genres(text: str) -> tuple[str, ...]:
-    """Pipe-separated genres, in their order and each once."""
+    """Split genres at '|', keeping their order and each of them once."""
     genres = (genre.strip() for genre in str(text).split("|"))
     return tuple(dict.fromkeys(genre for genre in genres if genre.lower() not in _NO_GENRE))
 
@@ -88,7 +105,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # Kaggle's own encoding; every byte is a character in it
     try:
-        # All as text: pandas would turn ids with a gap among them into floats.
+        # As text: pandas would turn a column of ids with an empty cell into floats.
         return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise TableError(f"{path.name} is not a CSV table: {error}") from None
