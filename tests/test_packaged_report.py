@@ -1,4 +1,4 @@
-"""The packaged model is the one that docs/results/packaged reports on, and what it says holds."""
+"""docs/results/packaged reports on the packaged model, and its figures hold."""
 
 import csv
 import hashlib
@@ -30,13 +30,13 @@ def test_it_is_about_this_file(report: dict[str, Any]) -> None:
     assert report["file"] == model_file.PACKAGED_PATH.name
     assert report["sha256"] == model_file.PACKAGED_SHA256 == hashlib.sha256(data).hexdigest()
     assert report["bytes"] == len(data)
-    model = onnx.load_from_string(data)  # read with the other reader, not ours
+    model = onnx.load_from_string(data)  # read by the onnx package, not by our reader
     opsets = {entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")}
     assert opsets == {report["opset"]}
     assert model.ir_version == report["ir_version"]
 
 
-def test_the_file_says_of_itself_what_the_report_says(report: dict[str, Any]) -> None:
+def test_the_report_has_the_metadata_of_the_file(report: dict[str, Any]) -> None:
     """Name, version, precision, genres, thresholds, licences, calibration: all of it."""
     assert report["metadata"] == load_model().metadata.to_document()
     assert report["metadata"]["name"] == model_file.PACKAGED_NAME
@@ -50,7 +50,7 @@ def test_it_was_made_from_the_checkpoint_in_this_repository(report: dict[str, An
 
 
 def test_no_sum_of_two_products_overflows(report: dict[str, Any]) -> None:
-    """Measured anew on the file's own weights."""
+    """Measured again on the file's own weights."""
     found = pair_sums(onnx.load(model_file.PACKAGED_PATH))
     assert found is not None
     assert found == report["int8_weights"]
@@ -75,7 +75,7 @@ def test_it_was_measured_on_valid_posters_and_judged_by_the_bounds(report: dict[
 
 @pytest.mark.parametrize("path", sorted(FOLDER.parent.glob("parity*.csv")), ids=lambda p: p.stem)
 def test_every_bound_is_met_in_the_stored_parity(path: Path) -> None:
-    """77x1000 alone may not: Pillow 13 resizes its rows first, which the graph does not chase."""
+    """77x1000 alone may not: Pillow 13 resizes its rows first, which the graph does not imitate."""
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows

@@ -1,1 +1,1 @@
-"""A checkpoint in, one ONNX file out: raw RGB pixels to genre probabilities."""
+"""Turn a checkpoint into one ONNX file: raw RGB pixels in, genre probabilities out."""

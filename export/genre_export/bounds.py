@@ -1,19 +1,27 @@
-"""How far a file may be from the original: the bounds that each precision is held to.
+"""All bounds on how far a file may be from the original.
 
-verify.py refuses to keep a file that is broken; these are what a good file has to meet, over a
-split and on every provider. genre-export's report and genre-bench parity say which are missed.
+KEPT is judged right after an export: a file that misses it is broken and is not written. RULES and
+RESIZED are what a good file meets, over a whole split and on every provider; genre-export report
+and genre-bench parity name the rules that are missed. DRAFT is for genre-bench draft.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-AP_CHANGE = "macro_ap_change"  # and what begins so: one for each domain
+AP_CHANGE = "macro_ap_change"  # figures of single domains are called macro_ap_change_DOMAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The figure of that name, or that begins so, is at most or at least this. text: for people."""
+    """A bound on one figure.
+
+    Attributes:
+        figure: The figure's name. The rule also judges figures called NAME_DOMAIN.
+        text: The rule in words.
+        most: The largest value allowed, or None.
+        least: The smallest value allowed, or None.
+    """
 
     figure: str
     text: str
@@ -21,11 +29,32 @@ class Rule:
     least: float | None = None
 
     def holds(self, value: float) -> bool:
-        """Not a number holds to nothing."""
+        """Return whether the value is within the bound; NaN never is."""
         return (self.most is None or value <= self.most) and (
             self.least is None or value >= self.least
         )
 
+
+KEPT: dict[str, tuple[Rule, ...]] = {
+    "float32": (
+        Rule("largest", "largest difference at most 1e-4", most=1e-4),
+        Rule("percentile_99", "99th percentile at most 1e-4", most=1e-4),
+        Rule("labels_agree", "labels agree at least 99.9 %", least=0.999),
+    ),
+    "float16": (
+        Rule("largest", "largest difference at most 5e-3", most=5e-3),
+        Rule("percentile_99", "99th percentile at most 5e-3", most=5e-3),
+        Rule("labels_agree", "labels agree at least 99 %", least=0.99),
+    ),
+    # In int8 single probabilities may move far; what is bounded is how many do. A broken file
+    # (saturated sums, a swapped axis) is far outside.
+    "int8": (
+        Rule("largest", "every probability is a number", most=1.0),
+        Rule("percentile_99", "99th percentile at most 0.15", most=0.15),
+        Rule("labels_agree", "labels agree at least 90 %", least=0.9),
+    ),
+}
+"""Precision -> the rules that a file must meet to be written at all."""
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "float32": (
@@ -40,7 +69,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("first_genre_kept", "first genre kept at least 97 %", least=0.97),
     ),
 }
-"""precision -> what holds at the input size."""
+"""Precision -> the rules that a good file meets at the input size."""
 
 RESIZED: dict[str, tuple[Rule, ...]] = {
     "float32": (
@@ -48,38 +77,47 @@ RESIZED: dict[str, tuple[Rule, ...]] = {
         Rule("percentile_99", "99th percentile at most 1e-3", most=1e-3),
     ),
 }
-"""precision -> what holds at every other size; the other precisions are bounded at the input size
-only."""
+"""Precision -> the rules that a good file meets at every other size. The other precisions are only
+bounded at the input size."""
+
+DRAFT: tuple[Rule, ...] = (
+    Rule("percentile_99", "99th percentile at most 0.02", most=0.02),
+    Rule("labels_agree", "labels agree at least 99.5 %", least=0.995),
+    Rule(AP_CHANGE, "macro AP within 0.1 points", least=-0.001, most=0.001),
+)
+"""How far decoding large JPEGs at a fraction of their size may be from decoding them in full."""
 
 
 def bound(rules: Sequence[Rule]) -> str:
-    """Rules in words."""
+    """Return the rules in words."""
     return "; ".join(rule.text for rule in rules)
 
 
 def missed(rules: Sequence[Rule], figures: Mapping[str, Any]) -> list[str]:
-    """The rules that the figures do not meet, each with its figure, e.g. 'labels agree at least
-    99 % (0.9856)'. A rule whose figure was not measured is not judged."""
+    """Return the rules that the figures miss, each with its figure.
+
+    Args:
+        rules: What to judge.
+        figures: Name -> value; None where it was not measured, which no rule judges.
+
+    Returns:
+        Sentences such as 'labels agree at least 99 % (0.9856)'.
+    """
     return [
-        f"{rule.text} ({_short(value)}{_which(rule, name)})"
+        f"{rule.text} ({value:.4g}{f', {domain}' if domain else ''})"
         for rule in rules
-        for name, value in figures.items()
-        if name.startswith(rule.figure) and value is not None and not rule.holds(value)
+        for domain, value in _judged(rule, figures)
+        if not rule.holds(value)
     ]
 
 
 def unjudged(rules: Sequence[Rule], figures: Mapping[str, Any]) -> list[str]:
-    """The rules for which no figure was measured."""
-    measured = [name for name, value in figures.items() if value is not None]
-    return [
-        rule.text for rule in rules if not any(name.startswith(rule.figure) for name in measured)
-    ]
+    """Return the rules, in words, for which no figure was measured."""
+    return [rule.text for rule in rules if not any(_judged(rule, figures))]
 
 
-def _short(value: float) -> str:
-    return f"{value:.4g}"
-
-
-def _which(rule: Rule, name: str) -> str:
-    rest = name.removeprefix(rule.figure).strip("_")
-    return f", {rest}" if rest else ""
+def _judged(rule: Rule, figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield the domain, "" for none, and value of each measured figure that a rule judges."""
+    for name, value in figures.items():
+        if value is not None and (name == rule.figure or name.startswith(rule.figure + "_")):
+            yield name.removeprefix(rule.figure).strip("_"), value

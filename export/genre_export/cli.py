@@ -7,8 +7,7 @@ import click
 from genre_infer import __version__
 from genre_infer.cli_common import CommandGroup, needs_extra
 from genre_infer.model_file import sidecar
-
-from .files import report_files
+from genre_train.options import refuse_existing
 
 CHECKPOINT = click.Path(exists=True, file_okay=False, path_type=Path)
 MODEL = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -27,21 +26,21 @@ def main() -> None:
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="ONNX file to write. Beside it go its hash, FILE.sha256, and its report, .report.json "
-    "and .report.md.",
+    help="ONNX file to write. Its hash, FILE.sha256, and its report, .report.json and .report.md, "
+    "are written beside it.",
 )
 @click.option(
     "--precision",
     type=click.Choice(["float32", "float16", "int8"]),
     default="float32",
     show_default=True,
-    help="float16 suits GPUs, int8 processors.",
+    help="float16 suits GPUs, int8 suits processors.",
 )
 @click.option(
     "--posters",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder the checkpoint was trained on: its posters calibrate int8, give the "
-    "thresholds, and are compared. Without it drawn pictures are compared.",
+    help="The folder that the checkpoint was trained on. Its posters calibrate int8, set the "
+    "thresholds and are compared. Without it drawn pictures are compared.",
 )
 @click.option(
     "--calibration",
@@ -49,15 +48,15 @@ def main() -> None:
     type=click.Choice(["minmax", "percentile", "entropy"]),
     default="minmax",
     show_default=True,
-    help="How int8's ranges are found.",
+    help="How the ranges of int8 are found.",
 )
 @click.option(
     "--equalisation",
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="How far int8's quiet channels are brought near the loud ones; 0 leaves them, which suits "
-    "a body that was never trained.",
+    help="How far int8 evens out the ranges of channels. 0 leaves them as they are, which suits a "
+    "body that was never trained.",
 )
 @click.option(
     "--licence",
@@ -80,15 +79,16 @@ def model(
 ) -> None:
     """Export CHECKPOINT, a folder written by genre-train fit.
 
-    The file is compared with the PyTorch model before it is kept: a file that does not answer as
-    the checkpoint does is not written.
+    The file is compared with the PyTorch model first. If it does not answer as the checkpoint does,
+    it is not written.
     """
-    _refuse_existing(force, output, sidecar(output), *report_files(output))
+    report = _report_files(output)
+    refuse_existing(force, output, sidecar(output), *report)
     with needs_extra("export"):
         from .model import export_model
         from .quantization.qdq import Settings
     settings = Settings(method=method, equalisation=equalisation)
-    export_model(checkpoint, output, precision, posters, settings, licences)
+    export_model(checkpoint, output, report, precision, posters, settings, licences)
 
 
 @main.command()
@@ -102,37 +102,38 @@ def model(
 @click.option(
     "--posters",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder the checkpoint was trained on. Without it drawn pictures are compared.",
+    help="The folder that the checkpoint was trained on. Without it drawn pictures are compared.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write report.json and README.md into; default: beside MODEL, as "
-    "genre-export does.",
+    help="Folder to write report.json and README.md into. Default: .report.json and .report.md "
+    "beside MODEL.",
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
 def report(
     model: Path, checkpoint: Path, posters: Path | None, output: Path | None, force: bool
 ) -> None:
-    """Measure MODEL, a file written by genre-export, on every provider that is there.
+    """Measure MODEL, a file written by genre-export, on every available provider.
 
-    The report: distance from the original, accuracy, size, speed, format, calibration, hashes.
+    The report has its distance from the original, accuracy, size, speed, format, calibration and
+    hashes.
     """
-    files = (output / "report.json", output / "README.md") if output else report_files(model)
-    _refuse_existing(force, *files)
+    files = (output / "report.json", output / "README.md") if output else _report_files(model)
+    refuse_existing(force, *files)
     with needs_extra("export"):
-        from .report import report_on, say, write_report
+        from .report import print_summary, report_on, write_report
     measured = report_on(model, checkpoint, posters)
     write_report(measured, *files)
-    say(measured)
+    print_summary(measured)
     click.echo(f"Wrote {files[0]} and {files[1]}.", err=True)
 
 
-def _refuse_existing(force: bool, *paths: Path) -> None:
-    for path in paths:
-        if path.exists() and not force:
-            raise click.UsageError(f"{path} exists; --force replaces it.")
+def _report_files(model: Path) -> tuple[Path, Path]:
+    """Return where a model's report is written, as JSON and as a page: beside it."""
+    stem = model.name.removesuffix(".onnx")
+    return model.with_name(f"{stem}.report.json"), model.with_name(f"{stem}.report.md")
 
 
 @main.command()
@@ -148,10 +149,12 @@ def _refuse_existing(force: bool, *paths: Path) -> None:
 def wheel(model: Path, output: Path, force: bool) -> None:
     """Pack MODEL, a file written by genre-export, into a data-only wheel.
 
-    Installed with pip, it is used by its name: genre-infer --model NAME.
+    Once it is installed with pip, it is used by its name: genre-infer --model NAME.
     """
     with needs_extra("export"):
         from .wheel import make_wheel
 
-        made, name = make_wheel(model, output, force=force)
-    click.echo(f"Wrote {made}. After pip install {made}: genre-infer --model {name}", err=True)
+        written, name = make_wheel(model, output, force=force)
+    click.echo(
+        f"Wrote {written}. After pip install {written}: genre-infer --model {name}", err=True
+    )

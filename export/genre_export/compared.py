@@ -1,4 +1,4 @@
-"""The posters that a file is compared over, and calibrated on."""
+"""The posters that a file is compared over and calibrated on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,18 @@ from genre_train.checkpoint import Checkpoint, CheckpointError
 
 from .difference import original_probabilities
 
-LEAST_FOUND = 0.9
+LEAST_FOUND = 0.9  # share of the named posters that a folder must hold
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The checkpoint's valid posters with their labels, or drawn pictures without.
+    """The checkpoint's valid posters with their labels, or drawn pictures without labels.
 
-    pixels: uint8 [n, height, width, 3] at the input size. labels: bool [n, genres] or None.
-    missing: how many more the checkpoint names. expected: what the original says of them, float32
-    [n, genres].
+    Attributes:
+        pixels: uint8 [posters, height, width, 3] at the input size.
+        labels: bool [posters, genres], or None for drawn pictures.
+        missing: How many more posters the checkpoint names.
+        expected: The original's probabilities, float32 [posters, genres].
     """
 
     pixels: Pixels
@@ -33,13 +35,20 @@ class Compared:
 
     @property
     def kind(self) -> str:
-        """For sentences: "valid" or "drawn"."""
+        """Return "valid" or "drawn"."""
         return "drawn" if self.labels is None else "valid"
 
 
 def compared_posters(checkpoint: Checkpoint, folder: Path | None) -> Compared:
-    """Decode the valid posters, or draw some where there is no folder, and ask the original.
-    Raises CheckpointError where the folder is another."""
+    """Decode the valid posters, or draw some, and run the original over them.
+
+    Args:
+        checkpoint: The original.
+        folder: The folder it was trained on; None draws pictures.
+
+    Raises:
+        CheckpointError: The folder does not hold the checkpoint's posters.
+    """
     if folder is None:
         drawn = drawn_posters(32, *checkpoint.size)
         return Compared(drawn, None, 0, original_probabilities(checkpoint, drawn))
@@ -55,14 +64,24 @@ def compared_posters(checkpoint: Checkpoint, folder: Path | None) -> Compared:
 
 
 def calibration_posters(checkpoint: Checkpoint, folder: Path) -> Pixels:
-    """The train posters that int8 is calibrated on, decoded: uint8 [n, height, width, 3] at the
-    input size. Raises CheckpointError where the folder is another one."""
+    """Decode the train posters that int8 is calibrated on.
+
+    Args:
+        checkpoint: The checkpoint, which names them.
+        folder: The folder it was trained on.
+
+    Returns:
+        uint8 [posters, height, width, 3] at the input size.
+
+    Raises:
+        CheckpointError: The folder does not hold the checkpoint's posters.
+    """
     names = checkpoint.document["calibration_posters"]
     pixels, found = decode(names, folder, checkpoint.size, "Decoding calibration posters")
     if missing := len(names) - len(found):
         click.echo(
             f"{missing} of {len(names)} calibration posters are missing or unreadable: the file "
-            "will not be the one that others export.",
+            "will differ from one exported with all of them.",
             err=True,
         )
     return pixels
@@ -71,8 +90,20 @@ def calibration_posters(checkpoint: Checkpoint, folder: Path) -> Pixels:
 def decode(
     names: list[str], folder: Path, size: tuple[int, int], label: str
 ) -> tuple[Pixels, list[int]]:
-    """Pixels of the posters that are there, and their positions among the names. Raises
-    CheckpointError where too many are not."""
+    """Decode the posters that can be read.
+
+    Args:
+        names: Their file names.
+        folder: Their folder.
+        size: Width and height to resize them to.
+        label: The title of the progress bar.
+
+    Returns:
+        Their pixels, uint8 [posters, height, width, 3], and their positions among the names.
+
+    Raises:
+        CheckpointError: Less than LEAST_FOUND of them can be read.
+    """
     pixels, found = [], []
     for position, name in enumerate(progress(names, len(names), label)):
         try:
@@ -82,14 +113,14 @@ def decode(
             continue
     if len(found) < LEAST_FOUND * len(names) or not found:
         raise CheckpointError(
-            f"Only {len(found)} of the {len(names)} posters that the checkpoint names are in "
-            f"{folder}; --posters is the folder it was trained on."
+            f"Only {len(found)} of the {len(names)} posters that the checkpoint names can be read "
+            f"from {folder}. Pass --posters the folder that it was trained on."
         )
     return np.stack(pixels), found
 
 
 def drawn_posters(count: int, width: int, height: int, seed: int = 0) -> Pixels:
-    """uint8 [count, height, width, 3]: a colour gradient, some shapes, some noise."""
+    """Draw uint8 [count, height, width, 3]: colour gradients with some shapes and some noise."""
     generator = np.random.default_rng(seed)
     return np.stack([squish(_draw(generator), width, height) for _ in range(count)])
 

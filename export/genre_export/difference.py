@@ -1,5 +1,6 @@
-"""The comparison right after writing: the file, through an engine, against PyTorch."""
+"""How far a file's probabilities are from PyTorch's."""
 
+import dataclasses
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,46 +13,35 @@ from genre_infer.engines import Engine
 from genre_infer.errors import GenreInferError
 from genre_infer.posters import Pixels
 from genre_train.checkpoint import Checkpoint
+from genre_train.metrics import threshold_row
 
+from .bounds import KEPT, missed
 from .fold import Original
 
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """How far a precision may be from the original. largest, percentile_99: of |probability
-    difference|. agreement: least share of poster-genre pairs on the same side of the threshold."""
-
-    largest: float
-    percentile_99: float
-    agreement: float
-
-
-BOUNDS = {
-    "float32": Bound(1e-4, 1e-4, 0.999),
-    "float16": Bound(5e-3, 5e-3, 0.99),
-    # Single pairs may move far in int8; what is bounded is how many do. A broken file (saturated
-    # sums, a swapped axis) is far outside; the exact figures are genre-bench parity's to tell.
-    "int8": Bound(1.0, 0.15, 0.9),
-}
+CLEAR_LEAD = 0.02  # where the best two genres differ by more, the first one should stay first
+NEAR = 1e-4  # a label may flip where the original is this near to its threshold
 
 
 class MismatchError(GenreInferError):
     """The exported file does not answer as the original does."""
 
 
-CLEAR_LEAD = 0.02  # the best two genres of a poster differ by more: the first one should stay
-NEAR = 1e-4  # a label may flip where the original itself is as near to its threshold
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The difference of a file from the original over some posters.
+    """How a file's answers differ from the original's over some posters.
 
-    largest, percentile_99, mean: of |probability difference|. labels_agree: share of poster-genre
-    pairs on the same side of the threshold. labels_flipped_away_from_threshold: pairs that are not,
-    where the original is not within NEAR of it. named_labels_kept: share of the original's named
-    labels that the file names too. first_genre_kept: share of posters with the same first genre, of
-    those whose best two differ by more than CLEAR_LEAD in the original; None where there are none.
+    Attributes:
+        posters: How many posters were compared.
+        largest: The largest |probability difference|.
+        percentile_99: The 99th percentile of |probability difference|.
+        mean: The mean of |probability difference|.
+        labels_agree: Share of poster-genre pairs on the same side of the threshold.
+        labels_flipped_away_from_threshold: Pairs on different sides, without those where the
+            original is within NEAR of the threshold.
+        named_labels_kept: Share of the labels named by the original that the file names too; None
+            where the original names none.
+        first_genre_kept: Share of posters with the same first genre, of those whose best two
+            genres differ by more than CLEAR_LEAD in the original; None where there are none.
     """
 
     posters: int
@@ -68,7 +58,13 @@ class Difference:
 def original_probabilities(
     checkpoint: Checkpoint, posters: Pixels, batch_size: int = 32
 ) -> NDArray[np.float32]:
-    """What the original says: float32 [posters, genres]."""
+    """Return the original's probabilities, float32 [posters, genres].
+
+    Args:
+        checkpoint: The original.
+        posters: uint8 [posters, height, width, 3] at the input size.
+        batch_size: Posters in a batch.
+    """
     original = Original(checkpoint).eval()
     batches = (posters[i : i + batch_size] for i in range(0, len(posters), batch_size))
     parts = [original(torch.from_numpy(batch.copy())).numpy() for batch in batches]
@@ -76,7 +72,12 @@ def original_probabilities(
 
 
 def engine_probabilities(engine: Engine, posters: Pixels) -> NDArray[np.float32]:
-    """What the file says through an engine: float32 [posters, genres]."""
+    """Return a file's probabilities, float32 [posters, genres].
+
+    Args:
+        engine: The engine that has opened the file.
+        posters: uint8 [posters, height, width, 3] at the input size.
+    """
     size = engine.batch_size
     batches = [posters[i : i + size] for i in range(0, len(posters), size)]
     with ThreadPoolExecutor(engine.lanes) as lanes:
@@ -89,15 +90,28 @@ def compare(
     genres: list[str],
     thresholds: Mapping[str, float | None],
 ) -> Difference:
-    """Measure the difference of two sets of probabilities [posters, genres]."""
-    row = np.array([np.inf if (t := thresholds.get(g)) is None else t for g in genres])
+    """Compare the original's and a file's probabilities, both [posters, genres].
+
+    Args:
+        expected: The original's.
+        given: The file's.
+        genres: The genres, in the order of the columns.
+        thresholds: Genre -> threshold, or None where the genre is never named.
+    """
+    row = threshold_row(thresholds, genres)
     return difference_of(expected.astype(np.float64), given.astype(np.float64), row)
 
 
 def difference_of(
     theirs: NDArray[np.float64], ours: NDArray[np.float64], row: NDArray[np.float64]
 ) -> Difference:
-    """The same for thresholds [genres], infinity where a genre is never named."""
+    """Compare the original's (theirs) and a file's probabilities, both [posters, genres].
+
+    Args:
+        theirs: The original's.
+        ours: The file's.
+        row: Thresholds [genres], infinity where a genre is never named.
+    """
     difference = np.abs(theirs - ours)
     named, still = theirs >= row, ours >= row
     near = np.abs(theirs - row) <= NEAR
@@ -116,21 +130,19 @@ def difference_of(
     )
 
 
-_MEND = {"int8": " Where the body was hardly trained, --equalisation 0 may mend it."}
-
-
 def refuse_mismatch(found: Difference, precision: str) -> None:
-    """Raise MismatchError where a file is further from the original than its precision may be."""
-    bound = BOUNDS[precision]
-    faults = []
-    if not found.largest <= bound.largest:  # so that NaN counts as a fault
-        faults.append(f"largest difference {found.largest:.2g} over {bound.largest:g}")
-    if not found.percentile_99 <= bound.percentile_99:
-        faults.append(f"99th percentile {found.percentile_99:.2g} over {bound.percentile_99:g}")
-    if not found.labels_agree >= bound.agreement:
-        faults.append(f"{found.labels_agree:.2%} of labels agree, under {bound.agreement:.2%}")
-    if faults:
+    """Refuse a file that is broken.
+
+    Args:
+        found: The file's difference from the original.
+        precision: The file's precision.
+
+    Raises:
+        MismatchError: The file misses a rule in KEPT.
+    """
+    if faults := missed(KEPT[precision], dataclasses.asdict(found)):
+        hint = " If the body was hardly trained, try --equalisation 0." * (precision == "int8")
         raise MismatchError(
-            f"The {precision} file does not answer as the checkpoint does over {found.posters} "
-            f"posters ({'; '.join(faults)}); it was not kept.{_MEND.get(precision, '')}"
+            f"The {precision} file does not answer as the checkpoint does: over {found.posters} "
+            f"posters it misses {'; '.join(faults)}. It was not kept.{hint}"
         )

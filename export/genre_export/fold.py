@@ -1,16 +1,21 @@
-"""Folds a checkpoint into the plainest network with the same answers."""
+"""The original network, and the plainest network with the same answers."""
+
+import copy
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from genre_train.checkpoint import Checkpoint, CheckpointError, new_network
+from genre_train.checkpoint import Checkpoint, CheckpointError
+
+BLOCKS = (BasicBlock, Bottleneck)
+"""The residual blocks of torchvision's ResNets."""
 
 
 class Original(nn.Module):
-    """The stored network with its calibration, as PyTorch computes it: the measure of every export.
+    """The stored network with its calibration in PyTorch, which every export is compared with.
 
     uint8 [N, height, width, 3] at the input size -> float32 probabilities [N, genres].
     """
@@ -31,11 +36,20 @@ class Original(nn.Module):
 
 
 class Folded(nn.Module):
-    """The same function with every batch norm and the calibration folded into the layer beside it
-    (in float64), so that only convolutions, additions, pools and two linear layers are left.
+    """The same function with every batch norm and the calibration folded into the layer beside it.
+
+    Folding is done in float64. Only convolutions, additions, pools and two linear layers are left.
 
     float32 [N, 3, height, width] in levels of 0 to 255 -> float32 probabilities [N, genres].
-    half: all between normalisation and sigmoid in float16.
+
+    Args:
+        checkpoint: The checkpoint.
+        half: Whether everything between normalisation and sigmoid computes in float16.
+
+    Attributes:
+        body: All convolutions: normalised pictures -> features [N, channels, height, width].
+        hidden: The head's first linear layer.
+        output: The head's second linear layer.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, half: bool = False) -> None:
@@ -45,7 +59,7 @@ class Folded(nn.Module):
         std = torch.tensor(values["std"], dtype=torch.float64).view(1, 3, 1, 1)
         self.register_buffer("shift", (mean * 255).float())
         self.register_buffer("scale", (1 / (std * 255)).float())
-        network = _copy_in_float64(checkpoint)
+        network = copy.deepcopy(checkpoint.network).double().eval()
         self.body = _fold_body(network[0])
         self.hidden, self.output = _fold_head(network[1], _calibration(checkpoint))
         self.dtype = torch.float16 if half else torch.float32
@@ -62,32 +76,34 @@ class Folded(nn.Module):
 
 
 def _calibration(checkpoint: Checkpoint) -> torch.Tensor:
-    """float64 [2, genres]: slope and intercept of each genre's logit."""
+    """Return slope and intercept of each genre's logit, float64 [2, genres]."""
     return torch.from_numpy(np.stack(checkpoint.calibration()))
-
-
-def _copy_in_float64(checkpoint: Checkpoint) -> nn.Sequential:
-    network = new_network(checkpoint.architecture, len(checkpoint.genres))
-    network.load_state_dict(checkpoint.network.state_dict())
-    return network.double().eval()
 
 
 def _fold_body(body: nn.Sequential) -> nn.Sequential:
     body[0], body[1] = fuse_conv_bn_eval(body[0], body[1]), nn.Identity()
-    for block in (m for m in body.modules() if isinstance(m, BasicBlock)):
-        block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
-        block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
+    for block in (module for module in body.modules() if isinstance(module, BLOCKS)):
+        for number, conv in enumerate(block_convolutions(block), 1):
+            norm = getattr(block, f"bn{number}")
+            setattr(block, f"conv{number}", fuse_conv_bn_eval(conv, norm))
+            setattr(block, f"bn{number}", nn.Identity())
         if block.downsample is not None:
             conv, norm = block.downsample
             block.downsample = nn.Sequential(fuse_conv_bn_eval(conv, norm))
     return body
 
 
+def block_convolutions(block: nn.Module) -> list[nn.Conv2d]:
+    """Return a residual block's convolutions in order, without the one on its shortcut."""
+    names = ["conv1", "conv2"] + ["conv3"] * isinstance(block, Bottleneck)
+    return [getattr(block, name) for name in names]
+
+
 def _fold_head(head: nn.Sequential, calibration: torch.Tensor) -> tuple[nn.Linear, nn.Linear]:
     norms = [m for m in head if isinstance(m, nn.BatchNorm1d)]
     linears = [m for m in head if isinstance(m, nn.Linear)]
     if len(norms) != 2 or len(linears) != 2:
-        raise CheckpointError("The checkpoint's head is not the one that genre-train makes.")
+        raise CheckpointError("The checkpoint's head is not the one that genre-train fit makes.")
     hidden, output = (_fold_norm(n, m) for n, m in zip(norms, linears, strict=True))
     slope, intercept = calibration
     output.weight.data *= slope[:, None]
@@ -96,7 +112,7 @@ def _fold_head(head: nn.Sequential, calibration: torch.Tensor) -> tuple[nn.Linea
 
 
 def _fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> nn.Linear:
-    """linear(norm(x)) as one linear layer."""
+    """Return linear(norm(x)) as one linear layer."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)

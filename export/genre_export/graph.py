@@ -1,4 +1,4 @@
-"""The ONNX graph: preprocessing of raw pixels in front, the network behind."""
+"""The ONNX graph: preprocessing of raw pixels, then the network."""
 
 import io
 from typing import Any
@@ -16,7 +16,15 @@ IR_VERSION = 10  # nothing in the graph needs a newer one, and older readers tak
 
 
 def network_graph(network: Folded, size: tuple[int, int]) -> onnx.ModelProto:
-    """Export the folded network: 'levels' float32 [N, 3, height, width] -> 'probabilities'."""
+    """Export the folded network: 'levels' -> 'probabilities'.
+
+    Args:
+        network: The network.
+        size: Width and height of the input in pixels.
+
+    Returns:
+        A graph from float32 [N, 3, height, width] in levels of 0 to 255 to float32 [N, genres].
+    """
     width, height = size
     example = torch.zeros(2, 3, height, width)
     program = torch.onnx.export(
@@ -36,7 +44,7 @@ def network_graph(network: Folded, size: tuple[int, int]) -> onnx.ModelProto:
 
 
 def strip(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Take out what the exporter noted of the machine it ran on: stack traces with paths."""
+    """Remove what the exporter recorded about the machine: stack traces with paths."""
     model.producer_name, model.producer_version, model.doc_string = "genre-export", "", ""
     del model.metadata_props[:]
     _strip_graph(model.graph)
@@ -57,20 +65,27 @@ def _strip_graph(graph: Any) -> None:
 
 
 def preprocessing_graph(size: tuple[int, int]) -> onnx.ModelProto:
-    """'image' uint8 [N, any height, any width, 3] -> 'levels' float32 [N, 3, height, width].
+    """Build Pillow's bilinear resize: 'image' -> 'levels'.
 
-    Pillow's bilinear resize: columns, then rows, each a product with a matrix of triangular weights
-    that average when shrinking, each rounded to whole levels as Pillow rounds, floor(x + 0.5).
-    Weight of input pixel x for output pixel i (Pillow's precompute_coeffs in Resample.c):
-    max(0, 1 - |x + 0.5 - (i + 0.5) scale| / max(scale, 1)), scale = input / output, normalised.
-    ONNX's own Resize is not used: engines disagree on its antialias. It needs float32.
+    Columns are resized first, then rows. Each step is a product with a matrix of triangular
+    weights, which average when shrinking, and rounds to whole levels as Pillow does,
+    floor(x + 0.5). The weight of input pixel x for output pixel i is (precompute_coeffs in Pillow's
+    Resample.c) max(0, 1 - |x + 0.5 - (i + 0.5) scale| / max(scale, 1)) with scale = input / output,
+    normalised. It needs float32. ONNX's own Resize is not used because engines disagree on its
+    antialias.
 
-    A batch that has the input size already must not pay for the products. An If could skip them,
+    A batch that already has the input size must not pay for the products. An If could skip them,
     but behind an If OpenVINO (2026.4) gives wrong probabilities for the first batch of each shape,
-    without an error. So the batch is cut in two: the posters that have the size (all or none), and
-    those that have not (none or all); a product with no posters costs nothing. onnxruntime before
-    1.32 takes an empty operand only on the left, and only where no Transpose is right before the
-    product, because it joins the two.
+    without an error. So the batch is cut in two: the posters that have the size (all or none) and
+    the others (none or all); a product with no posters costs nothing. onnxruntime before 1.32 takes
+    an empty operand only on the left, and only without a Transpose right before the product,
+    because it fuses the two.
+
+    Args:
+        size: Width and height of the input in pixels.
+
+    Returns:
+        A graph from uint8 [N, any height, any width, 3] to float32 [N, 3, height, width].
     """
     width, height = size
     text = f"""
@@ -117,7 +132,7 @@ def preprocessing_graph(size: tuple[int, int]) -> onnx.ModelProto:
 
 
 def _axis(a: str, position: int, target: int) -> str:
-    """Lines that compute {a}_weights, float32 [input pixels, target pixels]."""
+    """Return lines that compute {a}_weights, float32 [input pixels, target pixels]."""
     return f"""
           {a}_index = Constant <value_ints = [{position}]> ()
           {a}_zero = Constant <value_float = 0.0> ()
@@ -147,7 +162,7 @@ def _axis(a: str, position: int, target: int) -> str:
 
 
 def _rounded(name: str) -> str:
-    """Lines that compute {name}_level: rounded half up, within 0 to 255."""
+    """Return lines that compute {name}_level: rounded half up, within 0 to 255."""
     return f"""
           {name}_half = Constant <value_float = 0.5> ()
           {name}_up = Add ({name}, {name}_half)
@@ -158,17 +173,17 @@ def _rounded(name: str) -> str:
 
 
 def join(preprocessing: onnx.ModelProto, network: onnx.ModelProto) -> onnx.ModelProto:
-    """Preprocessing and network as one model: 'image' -> 'probabilities'."""
+    """Join preprocessing and network to one model: 'image' -> 'probabilities'."""
     for model in (preprocessing, network):
         model.ir_version = IR_VERSION
     joined = compose.merge_models(preprocessing, network, io_map=[("levels", "levels")])
     joined.graph.name = "genre_infer"
-    del joined.opset_import[1:]  # both have the one of OPSET, and merge_models names it twice
+    del joined.opset_import[1:]  # merge_models lists OPSET twice, once for each graph
     return strip(joined)
 
 
 def with_metadata(model: onnx.ModelProto, metadata: Metadata) -> bytes:
-    """The model's bytes with its metadata inside."""
+    """Return the model's bytes with its metadata inside."""
     onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)

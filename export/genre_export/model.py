@@ -1,9 +1,8 @@
-"""From a checkpoint folder to a checked ONNX file: the work behind genre-export's default."""
+"""genre-export model: from a checkpoint folder to a checked ONNX file."""
 
 import dataclasses
-import platform
+import tempfile
 import warnings
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import click
 import numpy as np
 import onnx
 
-from genre_infer import __version__
-from genre_infer.cores import available_cores
-from genre_infer.engines import Engine, Request, open_engine
+from genre_infer.engines import Engine
 from genre_infer.errors import GenreInferError
 from genre_infer.metadata import Metadata
-from genre_infer.model_file import sidecar, sidecar_line
+from genre_infer.model_file import Model, load_model, sidecar, sidecar_line
 from genre_infer.posters import Pixels
 from genre_train.calibrate import fit_thresholds
 from genre_train.checkpoint import Checkpoint, read_checkpoint
@@ -24,54 +21,91 @@ from genre_train.files import write_whole
 
 from .compared import Compared, calibration_posters, compared_posters
 from .difference import Difference, compare, engine_probabilities, refuse_mismatch
-from .files import report_files
 from .fold import Folded
 from .graph import join, network_graph, preprocessing_graph, with_metadata
 from .quantization import int8_network
 from .quantization.qdq import Settings
-from .report import report_on_bytes, say, write_report
+from .report import SECONDS, Probabilities, measure, open_on, print_summary, versions, write_report
+
+PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "onnxruntime-gpu", "numpy", "pillow")
 
 Thresholds = dict[str, dict[str, float | None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExportedModel:
-    """A file's bytes, not written yet, and what it was compared over."""
+    """A model file that is not written yet.
+
+    Attributes:
+        data: Its bytes.
+        compared: The posters that it was compared over.
+        probabilities: What it answers on "cpu", float32 [posters, genres].
+    """
 
     data: bytes
     compared: Compared
+    probabilities: Probabilities
 
 
 def export_model(
     checkpoint_folder: Path,
     output: Path,
-    precision: str,
-    posters: Path | None,
-    settings: Settings,
-    licences: tuple[tuple[str, str], ...],
+    report_files: tuple[Path, Path],
+    precision: str = "float32",
+    posters: Path | None = None,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    licences: tuple[tuple[str, str], ...] = (),
+    *,
+    seconds: float = SECONDS,
 ) -> None:
-    """Write one ONNX file that answers as the checkpoint does, its hash and its report; or none.
+    """Write one ONNX file, its hash and its report.
 
-    posters: the folder the checkpoint was trained on. Its train posters calibrate int8, its valid
-    posters give the thresholds through the exported precision and the comparison. Raises
-    GenreInferError.
+    Nothing is written unless the file answers as the checkpoint does.
+
+    Args:
+        checkpoint_folder: The checkpoint.
+        output: The file to write.
+        report_files: Where to write its report, as JSON and as a page.
+        precision: "float32", "float16" or "int8".
+        posters: The folder that the checkpoint was trained on. Its train posters calibrate int8;
+            over its valid posters the thresholds are fitted through this precision, and the file is
+            compared. Without it drawn pictures are compared.
+        settings: How int8 is quantized.
+        licences: Further licences for the metadata, each what it is of and its name.
+        seconds: The least time that the speed of each engine is measured for; 0 measures none.
+
+    Raises:
+        GenreInferError: The checkpoint or the posters cannot be used, or the file does not answer
+            as the checkpoint does.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
     checkpoint.require_multi_label()
-    made = make_model(checkpoint, precision, posters, settings, licences)
-    report = report_on_bytes(made.data, output.name, checkpoint, made.compared)
-    write_whole(output, made.data)
-    write_whole(sidecar(output), sidecar_line(output, report["sha256"]))
-    write_report(report, *report_files(output))
-    say(report)
-    if made.compared.labels is None:
+    exported = make_model(checkpoint, precision, posters, settings, licences)
+    model = _load(exported.data, output.name)
+    known = {"cpu": exported.probabilities}
+    report = measure(
+        model, output.name, checkpoint, exported.compared, seconds=seconds, known=known
+    )
+    write_whole(output, model.data)
+    write_whole(sidecar(output), sidecar_line(output, model.sha256))
+    write_report(report, *report_files)
+    print_summary(report)
+    if exported.compared.labels is None:
         click.echo(
-            "Thresholds are the checkpoint's own; with --posters they are fitted anew through "
-            "this precision.",
+            "The thresholds are the checkpoint's own; with --posters they are fitted through this "
+            "precision.",
             err=True,
         )
-    size = f"{len(made.data) / 1e6:.1f} MB"
-    click.echo(f"Wrote {output.name}: {size}, sha256 {report['sha256']}", err=True)
+    size = f"{len(model.data) / 1e6:.1f} MB"
+    click.echo(f"Wrote {output.name}: {size}, sha256 {model.sha256}", err=True)
+
+
+def _load(data: bytes, name: str) -> Model:
+    """Check the bytes as the runtime checks a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        return load_model(path)
 
 
 def make_model(
@@ -81,35 +115,35 @@ def make_model(
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     licences: tuple[tuple[str, str], ...] = (),
 ) -> ExportedModel:
-    """A file that was compared with the checkpoint and opens as the runtime opens it. See
-    export_model."""
+    """Make a file that was compared with the checkpoint. See export_model."""
     if precision == "int8" and posters is None:
         raise GenreInferError(
             "--precision int8 is calibrated on train posters: name their folder with --posters."
         )
     compared = compared_posters(checkpoint, posters)
     click.echo(f"Exporting {checkpoint.document['name']} in {precision} …", err=True)
-    model, details = _build(checkpoint, precision, posters, settings)
-    engine = _open(model.SerializeToString(), (checkpoint.size[1], checkpoint.size[0]))
+    graph, details = _build(checkpoint, precision, posters, settings)
+    engine = open_on("cpu", graph.SerializeToString(), checkpoint.size)
     given = engine_probabilities(engine, compared.pixels)
     thresholds = checkpoint.document["thresholds"]
-    parity = compare(compared.expected, given, checkpoint.genres, thresholds["balanced"])
-    refuse_mismatch(parity, precision)
+    difference = compare(compared.expected, given, checkpoint.genres, thresholds["balanced"])
+    refuse_mismatch(difference, precision)
     if compared.labels is not None:
         thresholds = fit_thresholds(given, compared.labels, checkpoint.genres)
     details["posters_missing"] = compared.missing
-    metadata = _metadata(checkpoint, precision, thresholds, details, parity, dict(licences))
-    data = with_metadata(model, metadata)
-    _check_written(data, engine, compared.pixels[:8])
-    return ExportedModel(data, compared)
+    metadata = _metadata(checkpoint, precision, thresholds, details, difference, dict(licences))
+    data = with_metadata(graph, metadata)
+    _check_same_answers(data, engine, compared.pixels[:8], checkpoint.size)
+    return ExportedModel(data, compared, given)
 
 
 def _build(
     checkpoint: Checkpoint, precision: str, posters: Path | None, settings: Settings
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """Return the graph without metadata, and details for the metadata."""
     details: dict[str, Any] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own remarks on its own code
+        warnings.simplefilter("ignore")  # torch's exporter warns about its own code
         if precision == "int8":
             assert posters is not None
             pixels = calibration_posters(checkpoint, posters)
@@ -125,7 +159,7 @@ def _metadata(
     precision: str,
     thresholds: Thresholds,
     details: dict[str, Any],
-    parity: Difference,
+    difference: Difference,
     licences: dict[str, str],
 ) -> Metadata:
     document = checkpoint.document
@@ -139,45 +173,26 @@ def _metadata(
         precision=precision,
         checkpoint_sha256=checkpoint.sha256,
         licences={**document["licences"], **licences},
-        created_with={
-            "genre-infer": __version__,
-            "python": platform.python_version(),
-            **{name: found for name in PACKAGES if (found := _version(name))},
-        },
+        created_with=versions(PACKAGES),
         details={
             **details,
             "calibrated": bool(document.get("calibration")),
             "dataset": document["dataset"]["fingerprint"],
             "split_seed": document["arguments"]["seed"],
             "resize": document["input"]["resize"],
-            "parity": {k: _short(v) for k, v in dataclasses.asdict(parity).items()},
+            "parity": {k: _three_digits(v) for k, v in dataclasses.asdict(difference).items()},
         },
     )
 
 
-PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "onnxruntime-gpu", "numpy", "pillow")
-
-
-def _short(value: float | None) -> float | None:
+def _three_digits(value: float | None) -> float | None:
     return value if value is None or isinstance(value, int) else float(f"{value:.3g}")
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _open(data: bytes, size: tuple[int, int]) -> Engine:
-    return open_engine(Request(data, size, available_cores()), "cpu")[0]
-
-
-def _check_written(data: bytes, engine: Engine, posters: Pixels) -> None:
-    """The bytes that go to disk open as the runtime opens them, and answer as measured."""
-    from genre_infer.onnx_reader import read_metadata
-
-    metadata = read_metadata(data)
-    written = _open(data, (metadata.height, metadata.width))
+def _check_same_answers(
+    data: bytes, engine: Engine, posters: Pixels, size: tuple[int, int]
+) -> None:
+    """Refuse a file whose answers are not those that were measured without its metadata."""
+    written = open_on("cpu", data, size)
     if not np.array_equal(written.run(posters), engine.run(posters)):
         raise GenreInferError("The file with metadata answers differently; it was not kept.")

@@ -1,4 +1,4 @@
-"""A data-only wheel around a model file, from which the runtime opens it by name."""
+"""genre-export wheel: pack a model file as a data-only wheel that the runtime opens by name."""
 
 import os
 import subprocess
@@ -7,7 +7,6 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-import click
 from packaging.version import InvalidVersion, Version
 
 from genre_infer import __version__
@@ -21,8 +20,11 @@ from genre_infer.model_file import (
     sidecar_line,
 )
 from genre_train.files import write_whole
+from genre_train.markdown import render
+from genre_train.options import refuse_existing
 
-# The earliest time that a zip archive can hold: with the files' own times no two wheels are alike.
+# 1980-01-01, the earliest time that a zip archive can hold. With real times no two wheels would be
+# the same.
 _EPOCH = "315532800"
 _BUILD = (
     "import os, sys; os.umask(0o022); from setuptools import build_meta; "
@@ -31,46 +33,64 @@ _BUILD = (
 
 
 def make_wheel(path: Path, folder: Path, *, force: bool = False) -> tuple[Path, str]:
-    """Write the wheel of a model file into a folder; the same model gives the same bytes.
+    """Write a model's wheel into a folder; the same model gives the same bytes.
 
-    Returns its path, and the name by which the runtime finds the model once it is installed.
-    Raises GenreInferError for a model that the runtime would refuse, or whose version cannot be a
-    package's; click.UsageError for a wheel that exists.
+    Args:
+        path: The model file.
+        folder: The folder.
+        force: Whether to replace an existing wheel.
+
+    Returns:
+        The wheel's path, and the name by which the runtime finds the model once it is installed.
+
+    Raises:
+        GenreInferError: The runtime would refuse the model, no package can have its version, or
+            setuptools cannot build the wheel.
+        click.UsageError: The wheel exists already.
     """
     if find_spec("setuptools") is None:
         raise ModuleNotFoundError("setuptools", name="setuptools")
     model = load_model(path)
+    _check_version(model)
+    name = installed_name(model.metadata.name, model.metadata.precision)
     with tempfile.TemporaryDirectory() as temporary:
         project = Path(temporary)
-        _write_project(project, model)
-        environment = {"SOURCE_DATE_EPOCH": _EPOCH, **os.environ}
-        done = subprocess.run(
-            [sys.executable, "-c", _BUILD, "dist"],
-            cwd=project,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        built = list((project / "dist").glob("*.whl"))
-        if done.returncode or len(built) != 1:
-            cause = (done.stderr.strip().splitlines() or ["no wheel was written"])[-1]
-            raise GenreInferError(f"setuptools could not build the wheel of {path}: {cause}")
-        wheel = folder / built[0].name
-        if wheel.exists() and not force:
-            raise click.UsageError(f"{wheel} exists; --force replaces it.")
-        write_whole(wheel, built[0].read_bytes())
-    return wheel, installed_name(model.metadata.name, model.metadata.precision)
+        _write_project(project, model, name)
+        built = _build(project, path)
+        wheel = folder / built.name
+        refuse_existing(force, wheel)
+        write_whole(wheel, built.read_bytes())
+    return wheel, name
 
 
-def _write_project(project: Path, model: Model) -> None:
-    name = installed_name(model.metadata.name, model.metadata.precision)
+def _check_version(model: Model) -> None:
+    try:
+        Version(model.metadata.version)
+    except InvalidVersion:
+        raise GenreInferError(
+            f"{model.name} has the version {model.metadata.version!r}, which no package can have. "
+            "Export the model from a checkpoint with a version such as 1.2 (genre-train fit "
+            "--model-version)."
+        ) from None
+
+
+def _write_project(project: Path, model: Model, name: str) -> None:
     package = "genre_infer_model_" + name.replace("-", "_")
     file = Path(f"{name}.onnx")
+    values = {
+        "metadata": model.metadata,
+        "name": name,
+        "package": package,
+        "group": GROUP,
+        "version": __version__,
+        "info": "\n".join(info_lines(model)),
+    }
+    project_file = render("genre_export", "wheel-pyproject.toml.jinja", **values)
+    readme = render("genre_export", "wheel-readme.md.jinja", **values)
     contents = {
-        "pyproject.toml": _pyproject(model, name, package).encode(),
+        "pyproject.toml": project_file.encode(),
         f"{package}/__init__.py": b'"""Data: a model for genre_infer, and its hash."""\n',
-        f"{package}/README.md": _readme(model, name).encode(),
+        f"{package}/README.md": readme.encode(),
         f"{package}/{file}": model.data,
         f"{package}/{file}.sha256": sidecar_line(file, model.sha256),
     }
@@ -81,55 +101,18 @@ def _write_project(project: Path, model: Model) -> None:
         (project / target).chmod(0o644)
 
 
-def _pyproject(model: Model, name: str, package: str) -> str:
-    version = model.metadata.version
-    try:
-        Version(version)
-    except InvalidVersion:
-        raise GenreInferError(
-            f"A package cannot have the version {version!r} of {model.name}: export it from a "
-            "checkpoint with one like 1.2 (genre-train fit --model-version)."
-        ) from None
-    return f"""\
-[build-system]
-requires = ["setuptools>=77"]
-build-backend = "setuptools.build_meta"
-
-[project]
-name = "{package.replace("_", "-")}"
-version = "{version}"
-description = "A model for genre-infer: data only"
-readme = "{package}/README.md"
-requires-python = ">=3.11"
-
-[project.entry-points."{GROUP}"]
-{name} = "{package}"
-
-[tool.setuptools]
-packages = ["{package}"]
-include-package-data = false
-
-[tool.setuptools.package-data]
-"{package}" = ["*.onnx", "*.sha256", "README.md"]
-"""
-
-
-def _readme(model: Model, name: str) -> str:
-    shown = "\n".join(info_lines(model))
-    return f"""\
-# {model.metadata.name} {model.metadata.version}, {model.metadata.precision}
-
-A model for genre-infer: film posters in, genres out. This
-package holds data only, the model file and its sha256; installed beside genre-infer it is used by
-
-```sh
-genre-infer --model {name} POSTERS
-```
-
-or `Classifier("{name}")`. Packed by `genre-export wheel`, genre-infer {__version__}. What the
-file says of itself:
-
-```text
-{shown}
-```
-"""
+def _build(project: Path, model: Path) -> Path:
+    """Build the wheel in a process of its own, because setuptools works in the current folder."""
+    done = subprocess.run(
+        [sys.executable, "-c", _BUILD, "dist"],
+        cwd=project,
+        env={"SOURCE_DATE_EPOCH": _EPOCH, **os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    built = list((project / "dist").glob("*.whl"))
+    if done.returncode or len(built) != 1:
+        cause = (done.stderr.strip().splitlines() or ["no wheel was written"])[-1]
+        raise GenreInferError(f"setuptools could not build the wheel of {model}: {cause}")
+    return built[0]

@@ -22,12 +22,8 @@ def wheel(model: Path, folder: Path, *args: str) -> Result:
 
 
 @pytest.fixture(scope="module")
-def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "any name.onnx"
-    args = [str(checkpoint), "-o", str(path), "--precision", "float16"]
-    done = CliRunner().invoke(main, args)
-    assert done.exit_code == 0, done.stderr
-    return path
+def model(drawn: tuple[Path, str]) -> Path:
+    return drawn[0]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +36,7 @@ def built(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_is_in_it(built: Path, model: Path) -> None:
     assert built.name == "genre_infer_model_tiny_float16-0.9-py3-none-any.whl"
     package = "genre_infer_model_tiny_float16"
@@ -53,6 +50,7 @@ def test_what_is_in_it(built: Path, model: Path) -> None:
         assert len(code.splitlines()) == 1  # a docstring: data only
 
 
+@pytest.mark.slow
 def test_built_twice_it_is_the_same_to_the_byte(built: Path, model: Path, tmp_path: Path) -> None:
     earlier = os.umask(0o077)
     try:
@@ -64,6 +62,7 @@ def test_built_twice_it_is_the_same_to_the_byte(built: Path, model: Path, tmp_pa
     assert wheel(model, tmp_path, "--force").exit_code == 0
 
 
+@pytest.mark.slow
 def test_installed_it_is_used_by_its_name(built: Path, model: Path, tmp_path: Path) -> None:
     Image.new("RGB", (64, 96), "orange").save(tmp_path / "1.png")
     site = tmp_path / "site"
@@ -105,6 +104,7 @@ def test_what_the_runtime_would_refuse_is_not_packed(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_version_that_no_package_can_have(model: Path, tmp_path: Path) -> None:
     import onnx
 

@@ -1,4 +1,4 @@
-"""From a checkpoint to its int8 network: each step is a module of its own."""
+"""From a checkpoint to its int8 network. Each step is a module."""
 
 import hashlib
 from dataclasses import asdict
@@ -20,10 +20,19 @@ from .rounding import round_weights
 def int8_network(
     checkpoint: Checkpoint, posters: Pixels, settings: Settings
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
-    """The quantized network, 'levels' -> 'probabilities', and what a reader should know of it.
+    """Make the quantized network of a checkpoint.
 
-    posters: train posters, uint8 [n, height, width, 3] at the input size; the first
-    settings.posters of them are looked at. Raises GenreInferError where onnxruntime is missing.
+    Args:
+        checkpoint: The checkpoint.
+        posters: Train posters, uint8 [n, height, width, 3] at the input size. The first
+            settings.posters of them are used.
+        settings: How it is quantized.
+
+    Returns:
+        The network, 'levels' -> 'probabilities', and details for the file's metadata.
+
+    Raises:
+        GenreInferError: onnxruntime is not installed.
     """
     posters = posters[: settings.posters]
     quantized = quantized_network(float_networks(checkpoint, posters, settings), posters, settings)
@@ -41,8 +50,16 @@ def int8_network(
 def float_networks(
     checkpoint: Checkpoint, posters: Pixels, settings: Settings
 ) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """The checkpoint's network in float32, equalised, before and after its weights were rounded:
-    of the settings equalisation, rounding and float_convolutions count here."""
+    """Make the equalised network of a checkpoint in float32.
+
+    Args:
+        checkpoint: The checkpoint.
+        posters: Train posters, uint8 [n, height, width, 3] at the input size.
+        settings: Of these, equalisation, rounding and float_convolutions are used.
+
+    Returns:
+        The network, 'levels' -> 'probabilities', before and after its weights are rounded.
+    """
     folded = Folded(checkpoint)
     if settings.equalisation:
         equalise(folded, posters, settings.equalisation)
@@ -56,7 +73,13 @@ def float_networks(
 def quantized_network(
     floats: tuple[onnx.ModelProto, onnx.ModelProto], posters: Pixels, settings: Settings
 ) -> onnx.ModelProto:
-    """What float_networks() gave, quantized."""
+    """Quantize a network.
+
+    Args:
+        floats: What float_networks returned.
+        posters: Train posters, uint8 [n, height, width, 3] at the input size.
+        settings: How it is quantized.
+    """
     unrounded, network = floats
     quantized = quantize(network, posters, settings)
     if settings.bias_correction:

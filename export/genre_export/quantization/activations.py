@@ -1,4 +1,4 @@
-"""What a network's convolutions are given, while posters go through it."""
+"""The inputs of a network's convolutions while posters go through it."""
 
 from collections.abc import Callable, Iterable
 
@@ -21,9 +21,16 @@ def watch_inputs(
     note: Note,
     batch_size: int = 16,
 ) -> None:
-    """Run posters, uint8 [n, height, width, 3] at the input size, through the network; note is
-    called for each batch with each convolution and its input, float32 [n, channels, height, width]
-    in a tuple of one."""
+    """Run posters through a network and report what its convolutions read.
+
+    Args:
+        network: The network.
+        convolutions: The convolutions to watch.
+        posters: uint8 [n, height, width, 3] at the input size.
+        note: Called for each batch and convolution with the convolution and a tuple of its input,
+            float32 [n, channels, height, width].
+        batch_size: Posters in a batch.
+    """
     hooks = [conv.register_forward_pre_hook(note) for conv in convolutions]
     try:
         for start in range(0, len(posters), batch_size):

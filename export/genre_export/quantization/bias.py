@@ -1,4 +1,4 @@
-"""Gives the quantized convolutions back the mean that rounding took from them."""
+"""Bias correction: restores the means of the convolutions' outputs that rounding has moved."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,19 @@ Batches: TypeAlias = list[NDArray[Any]]
 def correct_biases(
     quantized: onnx.ModelProto, network: onnx.ModelProto, posters: Pixels, batch_size: int = 32
 ) -> None:
-    """Move each convolution's biases, first to last and in place, so that every channel of its
-    output has over the posters the mean that it has in float32 (Nagel et al., 2019, section 4.2,
-    measured instead of derived).
+    """Move each convolution's biases so that its channels have the same means as in float32.
 
-    quantized, network: 'levels' -> 'probabilities', from one network. posters: uint8
-    [n, height, width, 3] at the input size. The quantized network is run piece by piece, each on
-    what the pieces before it gave with their biases moved already; what lies between two pieces
-    takes up to 7 MB a poster of 182x268, the float weights of all layers included.
+    This is the method of Nagel et al. (2019, 'Data-Free Quantization Through Weight Equalization
+    and Bias Correction', section 4.2) with measured means in place of derived ones. Convolutions
+    are corrected in place, first to last. The quantized network is run piece by piece, each piece
+    on the output of the corrected pieces before it. In a ResNet-34 the tensors between two pieces
+    take up to 7 MB for a poster of 182x268, including the float weights of all layers.
+
+    Args:
+        quantized: The network to correct, 'levels' -> 'probabilities'.
+        network: The same network in float32.
+        posters: uint8 [n, height, width, 3] at the input size.
+        batch_size: Posters in a batch.
     """
     levels = [as_levels(posters[i : i + batch_size]) for i in range(0, len(posters), batch_size)]
     pieces = list(_pieces(quantized.graph))
@@ -47,8 +52,13 @@ def correct_biases(
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """The nodes after one convolution up to the next, which ends it. inputs: the tensors of earlier
-    pieces that it reads. kept: those of this and earlier pieces that later ones read."""
+    """The nodes after one convolution up to and including the next.
+
+    Attributes:
+        nodes: The nodes, sorted.
+        inputs: The tensors of earlier pieces that they read.
+        kept: The tensors of this and earlier pieces that later pieces read.
+    """
 
     nodes: list[onnx.NodeProto]
     inputs: list[str]
@@ -60,10 +70,12 @@ class _Piece:
 
 
 def _pieces(graph: onnx.GraphProto) -> Iterator[_Piece]:
-    """The graph cut after every convolution that has biases; the rest behind the last one is left
-    out. Biases that are all 0, as in a network that was never trained, are not in the graph."""
+    """Cut the graph after every convolution that has biases; what follows the last is left out.
+
+    Biases that are all 0, as in an untrained network, are not in the graph.
+    """
     parts: list[list[onnx.NodeProto]] = [[]]
-    for node in graph.node:  # ONNX wants them sorted
+    for node in graph.node:  # ONNX requires them to be sorted
         parts[-1].append(node)
         if node.op_type == "Conv" and len(node.input) > 2:
             parts.append([])
@@ -77,7 +89,11 @@ def _pieces(graph: onnx.GraphProto) -> Iterator[_Piece]:
 
 
 def _run(model: onnx.ModelProto, piece: _Piece, held: dict[str, Batches]) -> dict[str, Batches]:
-    """What a piece makes of its inputs: its convolution's output, and all that later ones read."""
+    """Run a piece.
+
+    Returns:
+        The output of its convolution, and all tensors that later pieces read.
+    """
     made = {name for node in piece.nodes for name in node.output}
     outputs = sorted(piece.kept & made | {piece.conv.output[0]})
     reads = {name for node in piece.nodes for name in node.input}
@@ -108,11 +124,11 @@ def _run(model: onnx.ModelProto, piece: _Piece, held: dict[str, Batches]) -> dic
 def _means_in_float(
     network: onnx.ModelProto, convolutions: list[onnx.NodeProto], levels: Batches
 ) -> list[NDArray[np.float64]]:
-    """The mean of each channel of the convolutions' outputs, as [channels] each."""
+    """Return the means of each convolution's output channels, [channels] each."""
     probe = onnx.ModelProto()
     probe.CopyFrom(network)
     del probe.graph.output[:]
-    # Means in the graph, so that no activation has to be kept.
+    # The graph itself computes the means, so that no activation has to be kept.
     axes = numpy_helper.from_array(np.array([2, 3], np.int64), "mean_axes")
     probe.graph.initializer.append(axes)
     for number, node in enumerate(convolutions):
@@ -127,14 +143,14 @@ def _means_in_float(
 
 
 def _channel_means(output: Batches) -> NDArray[np.float64]:
-    """The mean of each channel over batches of [n, channels, height, width]."""
+    """Return the mean of each channel over batches of [n, channels, height, width]."""
     means = [batch.mean((2, 3), dtype=np.float64) for batch in output]
     mean: NDArray[np.float64] = np.concatenate(means).mean(0)
     return mean
 
 
 def _session(model: onnx.ModelProto) -> Any:
-    import onnxruntime  # not before quantize.py has said how to install it
+    import onnxruntime  # only after qdq.py has said how to install it
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -146,8 +162,11 @@ def _session(model: onnx.ModelProto) -> Any:
 def _add_to_bias(
     model: onnx.ModelProto, node: onnx.NodeProto, change: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Add to a convolution's bias: an int32 tensor behind a DequantizeLinear, or a float one.
-    Returns what was added, rounded as the bias is."""
+    """Add to a convolution's bias: an int32 tensor before a DequantizeLinear, or a float tensor.
+
+    Returns:
+        What was added, rounded as the bias is.
+    """
     values = {tensor.name: tensor for tensor in model.graph.initializer}
     producers = {output: n for n in model.graph.node for output in n.output}
     source = producers.get(node.input[2])

@@ -1,28 +1,34 @@
-"""Spreads the ranges of a network's channels evenly, so that eight bits serve each of them.
+"""Equalisation: evens out the ranges of a network's channels, so that eight bits serve them all.
 
-An activation has one scale for all its channels, so that a quiet channel beside a loud one is left
-with a few levels. After a ReLU, dividing a channel by s where it is made and multiplying by s where
-it is read changes no answer (Nagel et al., 2019, 'Data-Free Quantization Through Weight
-Equalization and Bias Correction'). Every activation of a ResNet can be treated so: those inside a
-block have one maker and one reader; the sums along the shortcuts share one s for a whole stage.
+An activation has one scale for all its channels, which leaves a quiet channel beside a loud one
+only a few levels. After a ReLU, dividing a channel by s where it is written and multiplying by s
+where it is read changes no answer (Nagel et al., 2019, 'Data-Free Quantization Through Weight
+Equalization and Bias Correction'). This works for every activation of a ResNet: those inside a
+block have one writer and one reader; the sums along the shortcuts share one s from one convolution
+on a shortcut to the next.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
 
 from genre_infer.posters import Pixels
 
-from ..fold import Folded
+from ..fold import BLOCKS, Folded, block_convolutions
 from .activations import watch_inputs
 
 
 @dataclass
 class Activation:
-    """What one scale per channel is for: the convolutions that write it and those that read it.
-    pooled: whether the head reads it too, as the maximum and the mean of each channel."""
+    """One or more tensors whose channels share their scales.
+
+    Attributes:
+        writers: The convolutions that write them.
+        readers: The convolutions that read them.
+        pooled: Whether the head reads them too, as the maximum and the mean of each channel.
+    """
 
     writers: list[nn.Conv2d]
     readers: list[nn.Conv2d]
@@ -32,14 +38,18 @@ class Activation:
 def equalise(network: Folded, posters: Pixels, strength: float) -> None:
     """Rescale the network's channels in place; its answers stay the same up to rounding.
 
-    posters: uint8 [n, height, width, 3] at the input size; their activations give the ranges. A
-    channel's range is the mean over the posters of its largest value. strength: 0 changes nothing;
-    at 1 all channels have one range, and the readers' weights bear it all.
+    A channel's range is the mean over the posters of its largest value.
+
+    Args:
+        network: The network.
+        posters: uint8 [n, height, width, 3] at the input size; their activations give the ranges.
+        strength: From 0, which changes nothing, to 1, which gives all channels of an activation the
+            same range and moves all differences into the readers' weights.
     """
-    activations = list(_activations(network.body))
+    activations = _activations(network.body)
     ranges = _ranges(network, [a.readers for a in activations], posters)
     for activation, largest in zip(activations, ranges, strict=True):
-        # A channel that never speaks keeps a thousandth: its scale must not be nothing.
+        # A channel that is always 0 still needs a scale above 0.
         share = (largest / largest.max()).clamp(min=1e-3)
         scale = share**strength
         for conv in activation.writers:
@@ -50,18 +60,24 @@ def equalise(network: Folded, posters: Pixels, strength: float) -> None:
             network.hidden.weight.data *= torch.cat([scale, scale]).to(network.hidden.weight.dtype)
 
 
-def _activations(body: nn.Sequential) -> Iterator[Activation]:
-    stages = [list(stage) for stage in body if isinstance(stage, nn.Sequential)]
-    into: list[nn.Conv2d] = [body[0]]
-    for number, blocks in enumerate(stages):
-        following = stages[number + 1][0] if number + 1 < len(stages) else None
-        readers = [block.conv1 for block in blocks if block.downsample is None]
-        if following is not None:
-            readers += [following.conv1, following.downsample[0]]
-        shortcut = [block.downsample[0] for block in blocks if block.downsample is not None]
-        writers = (into if number == 0 else shortcut) + [block.conv2 for block in blocks]
-        yield Activation(writers, readers, pooled=following is None)
-        yield from (Activation([block.conv1], [block.conv2]) for block in blocks)
+def _activations(body: nn.Sequential) -> list[Activation]:
+    """Return the activations of a ResNet's body, those along the shortcuts first.
+
+    The order matters to the last bit: a convolution's weights are scaled once for its input and
+    once for its output, and each time they are rounded.
+    """
+    shared = [Activation([body[0]], [])]
+    inner = []
+    for block in (module for module in body.modules() if isinstance(module, BLOCKS)):
+        first, *_, last = convolutions = block_convolutions(block)
+        shared[-1].readers.append(first)
+        if block.downsample is not None:
+            shared[-1].readers.append(block.downsample[0])
+            shared.append(Activation([block.downsample[0]], []))
+        shared[-1].writers.append(last)
+        inner += [Activation([writer], [reader]) for writer, reader in pairwise(convolutions)]
+    shared[-1].pooled = True
+    return shared + inner
 
 
 def _divide_outputs(conv: nn.Conv2d, scale: torch.Tensor) -> None:
@@ -72,8 +88,7 @@ def _divide_outputs(conv: nn.Conv2d, scale: torch.Tensor) -> None:
 
 
 def _ranges(network: Folded, readers: list[list[nn.Conv2d]], posters: Pixels) -> list[torch.Tensor]:
-    """For each group of convolutions the range of the channels that they read: float32 [channels]
-    a group."""
+    """Return the ranges of the channels that each group reads, float32 [channels] a group."""
     sums: dict[nn.Module, torch.Tensor] = {}
 
     def note(conv: nn.Conv2d, given: tuple[torch.Tensor, ...]) -> None:

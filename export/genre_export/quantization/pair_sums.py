@@ -1,4 +1,4 @@
-"""Whether the int8 weights of a file can overflow: by arithmetic on the file, on any processor."""
+"""Whether sums of int8 products can overflow: computed from the weights, on any processor."""
 
 from typing import Any
 
@@ -10,14 +10,19 @@ _LARGEST_ACTIVATION = 255  # uint8
 
 
 def pair_sums(model: onnx.ModelProto) -> dict[str, Any] | None:
-    """What the int8 weights of a file can add up to; None where it has none.
+    """Bound the sums of two products of uint8 activations and int8 weights.
 
-    AVX2 without VNNI adds two products of uint8 activations and int8 weights in 16 bits and
-    saturates silently (Intel's vpmaddubsw). Which weights meet in a pair is the engine's choice, so
-    the bound is over any two of one output channel: 255 x the two largest of one sign.
+    AVX2 without VNNI adds such products in pairs in 16 bits and saturates silently (Intel's
+    vpmaddubsw). Each engine pairs weights in its own way, so the bound is over any two weights of
+    one output channel: 255 x the two largest of one sign.
 
-    layers: how many have int8 weights. largest_weight: the largest magnitude. largest_pair_sum and
-    smallest_pair_sum: the bounds. fits_16_bits: whether both are within -32,768 to 32,767.
+    Args:
+        model: The model.
+
+    Returns:
+        None where the model has no int8 weights, else a document of: layers, how many layers have
+        int8 weights; largest_weight, the largest magnitude; largest_pair_sum and smallest_pair_sum,
+        the bounds; fits_16_bits, whether both are within -32,768 to 32,767.
     """
     values = {tensor.name: tensor for tensor in model.graph.initializer}
     layers, weight, high, low = 0, 0, 0, 0

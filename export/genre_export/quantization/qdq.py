@@ -1,4 +1,4 @@
-"""int8: static QDQ, uint8 activations, int8 weights per channel that stay within 7 bits."""
+"""Static quantization in QDQ format: uint8 activations, int8 weights per channel within 7 bits."""
 
 import io
 import logging
@@ -20,13 +20,17 @@ from genre_infer.posters import Pixels
 class Settings:
     """How a network is quantized.
 
-    posters: how many train posters are looked at. equalisation: see equalise.py, 0 to 1. rounding:
-    see rounding.py, else each weight to the nearest. method: how an activation's range is found,
-    "minmax", "percentile" or "entropy". bias_correction: see bias.py. operators: what computes in
-    int8. The convolutions are all but 0.02 % of the multiplications; with "Relu" a convolution's
-    output is rounded once, after its ReLU, and not also before it. What lies between them (sums of
-    the shortcuts, pools, the head's two layers) stays in float: fewer roundings, closer to the
-    original. float_convolutions: how many of the first convolutions stay in float.
+    Attributes:
+        posters: How many train posters are used for calibration.
+        equalisation: The strength of equalisation.py, 0 to 1.
+        rounding: Whether rounding.py rounds the weights; otherwise each is rounded to the nearest.
+        method: How the range of an activation is found: "minmax", "percentile" or "entropy".
+        bias_correction: Whether bias.py corrects the biases.
+        operators: The operators that compute in int8. All but 0.02 % of the multiplications are in
+            convolutions. With "Relu" a convolution's output is rounded once, after its ReLU, and
+            not before it too. The rest (sums of the shortcuts, pools, the head's two layers) stays
+            in float: fewer roundings, closer to the original.
+        float_convolutions: How many of the first convolutions stay in float.
     """
 
     posters: int = 128
@@ -41,29 +45,37 @@ class Settings:
 def quantize(
     network: onnx.ModelProto, posters: Pixels, settings: Settings, batch_size: int = 32
 ) -> onnx.ModelProto:
-    """Quantize the network by the activations that posters cause in it.
+    """Quantize a network with the activation ranges that posters cause in it.
 
-    network: 'levels' -> 'probabilities' in float32. posters: uint8 [n, height, width, 3] at the
-    input size. Weights are kept within 7 bits (reduce_range): with 8 bits against 8-bit activations
-    the 16-bit pair sums of AVX2 without VNNI saturate, in onnxruntime and OpenVINO alike, silently.
+    Weights are kept within 7 bits (reduce_range). With 8 bits, the 16-bit pair sums of AVX2 without
+    VNNI saturate silently, in onnxruntime and OpenVINO alike.
+
+    Args:
+        network: The network in float32, 'levels' -> 'probabilities'.
+        posters: uint8 [n, height, width, 3] at the input size.
+        settings: How it is quantized.
+        batch_size: Posters in a batch.
+
+    Raises:
+        GenreInferError: onnxruntime is not installed.
     """
     try:
         from onnxruntime import quantization
     except ImportError:
         raise GenreInferError(
-            'int8 needs onnxruntime\'s quantizer; install it with: pip install "genre-infer[cpu]"'
+            'int8 needs onnxruntime to quantize; install it with: pip install "genre-infer[cpu]"'
         ) from None
     methods = {
         "minmax": quantization.CalibrationMethod.MinMax,
         "percentile": quantization.CalibrationMethod.Percentile,
         "entropy": quantization.CalibrationMethod.Entropy,
     }
-    logging.getLogger().setLevel(logging.ERROR)  # the quantizer's advice to preprocess, done here
+    logging.getLogger().setLevel(logging.ERROR)  # it advises preprocessing, which is done here
     convolutions = [node.name for node in network.graph.node if node.op_type == "Conv"]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         onnx.save(network, source)
-        with redirect_stdout(io.StringIO()):  # it prints what it is about to do
+        with redirect_stdout(io.StringIO()):  # it prints its progress
             quantization.quantize_static(
                 source,
                 target,
@@ -81,27 +93,27 @@ def quantize(
 
 
 class _Reader:
-    """onnxruntime's CalibrationDataReader over posters in memory."""
+    """A CalibrationDataReader of onnxruntime over posters in memory."""
 
     def __init__(self, posters: Pixels, batch_size: int) -> None:
         self.posters, self.batch_size = posters, batch_size
         self.rewind()
 
     def rewind(self) -> None:
-        """Begin again."""
+        """Start again at the first batch."""
         self._batches = self._read()
 
     def _read(self) -> Iterator[dict[str, Any]]:
-        # The calibrators want batches of one shape: the last one is filled up from the front.
+        # The calibrators need batches of one shape: the last is filled up with the first posters.
         positions = np.arange(-(-len(self.posters) // self.batch_size) * self.batch_size)
         for chosen in np.split(positions % len(self.posters), len(positions) // self.batch_size):
             yield {"levels": as_levels(self.posters[chosen])}
 
     def get_next(self) -> dict[str, Any] | None:
-        """The next batch, or None at the end."""
+        """Return the next batch, or None at the end."""
         return next(self._batches, None)
 
 
 def as_levels(posters: Pixels) -> Any:
-    """uint8 [n, height, width, 3] -> the network's input, float32 [n, 3, height, width]."""
+    """Turn uint8 [n, height, width, 3] into the network's input, float32 [n, 3, height, width]."""
     return np.ascontiguousarray(posters.transpose(0, 3, 1, 2)).astype(np.float32)

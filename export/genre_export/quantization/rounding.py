@@ -1,9 +1,9 @@
-"""Rounds weights to their grid so that the sums come out right, not each weight by itself.
+"""Rounding: puts weights on their grid so that a layer's outputs change least.
 
-Weight after weight is rounded, and what its rounding changes in the layer's output is made up for
-by the weights that are still free, as far as the inputs go together (Frantar et al., 2023, 'GPTQ:
-Accurate Post-Training Quantization for Generative Pre-trained Transformers', algorithm 1, with the
-weights of the strongest inputs first).
+Weights are rounded one after the other, and those not yet rounded are changed to cancel the error
+in the layer's output as far as their inputs are correlated (Frantar et al., 2023, 'GPTQ: Accurate
+Post-Training Quantization for Generative Pre-trained Transformers', algorithm 1, with the weights
+of the strongest inputs first).
 """
 
 import torch
@@ -15,29 +15,34 @@ from genre_infer.posters import Pixels
 from ..fold import Folded
 from .activations import watch_inputs
 
-LEVELS = 64  # of either sign: int8 within 7 bits
-PLACES = 64  # positions looked at in each poster's activations
-DAMPING = 0.01  # of the mean diagonal: keeps the inverse steady where few inputs were seen
-NOTHING = 1e-12  # the step of a channel of nothing but zeros, which stays that
-BLOCK = 128  # columns whose corrections are added up before the others feel them
+LEVELS = 64  # on either side of 0: int8 within 7 bits
+PLACES = 64  # positions sampled from each poster's activations
+DAMPING = 0.01  # share of the mean diagonal: keeps the inverse stable if few inputs were seen
+LEAST_STEP = 1e-12  # for channels whose weights are all 0, which stay 0
+BLOCK = 128  # columns whose corrections are added up before they reach the other columns
 
 
 def round_weights(network: Folded, posters: Pixels, seed: int = 0, *, skip: int = 0) -> None:
-    """Put the weights of all convolutions but the first `skip` on the grid of int8 per channel
-    within 7 bits, in place.
+    """Put the weights of convolutions on the grid of int8 per channel within 7 bits, in place.
 
-    posters: uint8 [n, height, width, 3] at the input size; what they put into each convolution
-    tells which errors cancel; where that is less than the convolution has inputs, each weight is
-    rounded to the nearest. A channel's largest weight stays what it is, so that a quantizer that
-    takes the scale from it (largest / 64) finds every weight on its grid.
+    A channel's largest weight stays as it is, so that a quantizer that derives the scale from it
+    (largest / 64) finds every weight on its grid.
+
+    Args:
+        network: The network.
+        posters: uint8 [n, height, width, 3] at the input size. The inputs of each convolution over
+            them tell which errors cancel. Where fewer inputs were seen than the convolution has,
+            each weight is rounded to the nearest.
+        seed: Chooses the positions that are sampled.
+        skip: How many of the first convolutions are left as they are.
     """
     convolutions = [m for m in network.body.modules() if isinstance(m, nn.Conv2d)][skip:]
     products = _input_products(network, convolutions, posters, seed)
     for conv in convolutions:
         weights = conv.weight.data.flatten(1).double()
-        scale = (weights.abs().amax(dim=1, keepdim=True) / LEVELS).clamp(min=NOTHING)
+        scale = (weights.abs().amax(dim=1, keepdim=True) / LEVELS).clamp(min=LEAST_STEP)
         inputs, seen = products.pop(conv)
-        if seen < len(inputs):  # errors that cancel over so few would not do so elsewhere
+        if seen < len(inputs):  # errors that cancel over so few need not cancel elsewhere
             rounded = (weights / scale).round() * scale
         else:
             rounded = _rounded(weights, scale, inputs.double())
@@ -47,8 +52,12 @@ def round_weights(network: Folded, posters: Pixels, seed: int = 0, *, skip: int 
 def _input_products(
     network: Folded, convolutions: list[nn.Conv2d], posters: Pixels, seed: int
 ) -> dict[nn.Conv2d, tuple[torch.Tensor, int]]:
-    """For each convolution the products of its inputs with each other, summed over positions drawn
-    at random: float32 [inputs, inputs], inputs = channels x kernel; and how many positions."""
+    """Sum the products of each convolution's inputs with each other over random positions.
+
+    Returns:
+        For each convolution the sums, float32 [inputs, inputs] with inputs = channels x kernel, and
+        the number of positions.
+    """
     generator = torch.Generator().manual_seed(seed)
     sums: dict[nn.Conv2d, tuple[torch.Tensor, int]] = {}
 
@@ -57,15 +66,24 @@ def _input_products(
         places = torch.randperm(columns.shape[2], generator=generator)[:PLACES]
         inputs = columns[:, :, places].transpose(0, 1).flatten(1)
         products, seen = sums.get(conv, (torch.zeros(len(inputs), len(inputs)), 0))
-        sums[conv] = products + inputs @ inputs.T, seen + inputs.shape[1]
+        products += inputs @ inputs.T
+        sums[conv] = products, seen + inputs.shape[1]
 
     watch_inputs(network, convolutions, posters, add)
     return sums
 
 
 def _rounded(weights: torch.Tensor, scale: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
-    """weights: float64 [outputs, inputs]. scale: float64 [outputs, 1], the grid's step. products:
-    float64 [inputs, inputs]."""
+    """Round the weights of one convolution.
+
+    Args:
+        weights: float64 [outputs, inputs].
+        scale: The step of each output's grid, float64 [outputs, 1].
+        products: See _input_products, float64 [inputs, inputs].
+
+    Returns:
+        The rounded weights, float64 [outputs, inputs].
+    """
     place_of_largest = weights.abs().argmax(dim=1, keepdim=True)
     diagonal = products.diagonal()
     order = diagonal.argsort(descending=True, stable=True)
