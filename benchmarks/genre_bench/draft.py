@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from genre_export.bounds import AP_CHANGE, Rule, missed
+from genre_export.bounds import DRAFT, missed
 from genre_infer import Classifier, Limits
 from genre_infer.cores import available_cores
 from genre_infer.posters import Pixels, Source, poster_pixels
@@ -26,13 +26,6 @@ from .tables import print_and_write
 FACTORS = (4.0, 20.0)  # of the input size: from 4 on a half, from 8 a quarter, from 16 an eighth
 GRAIN = 6.0  # standard deviation in levels: enlarged pictures have no fine detail of their own
 QUALITY = 90
-
-# To be replaced by: from genre_export.bounds import DRAFT
-DRAFT: tuple[Rule, ...] = (
-    Rule("percentile_99", "99th percentile at most 0.02", most=0.02),
-    Rule("labels_agree", "labels agree at least 99.5 %", least=0.995),
-    Rule(AP_CHANGE, "macro AP within 0.1 points", least=-0.001, most=0.001),
-)
 
 
 def run_draft(
