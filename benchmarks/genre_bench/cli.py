@@ -1,6 +1,5 @@
 """The command genre-bench. Each command's work is in the module of its name."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,54 +7,32 @@ import click
 
 from genre_infer import __version__
 from genre_infer.cli_common import CommandGroup, needs_extra
-from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, Size, refuse_existing
+from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, refuse_existing
+
+from .cli_options import (
+    ANY_POSTERS,
+    BATCH,
+    COUNT,
+    CSV,
+    DEVICES,
+    FASTAI,
+    FILE,
+    MODEL,
+    MODEL_FILE,
+    ORIGINAL,
+    SIZE,
+    SPLIT_OF_POSTERS,
+    THREADS,
+    checkpoint,
+    repeats,
+    together,
+)
 
 
 @click.group(cls=CommandGroup)
 @click.version_option(__version__, prog_name="genre-bench")
 def main() -> None:
     """Measure exported models against the original, the checkpoint in float32 in PyTorch."""
-
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_MODEL = click.argument("model", required=False, type=_FILE)
-_DEVICES = click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    type=click.Choice(["cpu", "openvino", "cuda", "tensorrt"]),
-    help="Measure on this device. May be repeated. Default: every one of the first three that "
-    "works here.",
-)
-_CSV = click.option(
-    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures to this file."
-)
-
-
-def _options(*options: Any) -> Callable[[Any], Any]:
-    """Several options as one decorator, in this order."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def _checkpoint(text: str, *, required: bool) -> Any:
-    return click.option("--checkpoint", required=required, type=_FOLDER, help=text)
-
-
-def _repeats(default: int) -> Any:
-    return click.option(
-        "--repeats",
-        type=click.IntRange(1),
-        default=default,
-        show_default=True,
-        help="Number of turns. Figures are medians over them.",
-    )
 
 
 def _beside(csv_file: Path | None, suffix: str) -> Path | None:
@@ -65,15 +42,9 @@ def _beside(csv_file: Path | None, suffix: str) -> Path | None:
 
 # Commands that measure answers: they take a table of films and the folder of its posters.
 
-_SPLIT_OF_POSTERS = _options(
-    click.argument("models", nargs=-1, type=_FILE),
-    _checkpoint("Checkpoint folder that the models were exported from.", required=True),
-    *(TABLE, POSTERS, SPLIT, _DEVICES, _CSV, FORCE),
-)
-
 
 @main.command()
-@_SPLIT_OF_POSTERS
+@SPLIT_OF_POSTERS
 def accuracy(force: bool, **options: Any) -> None:
     """Measure how well MODELS (default: the packaged one) name genres.
 
@@ -86,7 +57,7 @@ def accuracy(force: bool, **options: Any) -> None:
 
 
 @main.command()
-@_SPLIT_OF_POSTERS
+@SPLIT_OF_POSTERS
 def parity(force: bool, **options: Any) -> None:
     """Measure how far MODELS are from the original, from file to probability, on every device.
 
@@ -104,7 +75,7 @@ def parity(force: bool, **options: Any) -> None:
 
 
 @main.command()
-@_options(_MODEL, TABLE, POSTERS, SPLIT)
+@together(MODEL, TABLE, POSTERS, SPLIT)
 @click.option(
     "--device", default="auto", show_default=True, help="Device, as for genre-infer --device."
 )
@@ -115,7 +86,7 @@ def parity(force: bool, **options: Any) -> None:
     show_default=True,
     help="Number of posters, chosen at random.",
 )
-@_options(SEED, _CSV, FORCE)
+@together(SEED, CSV, FORCE)
 def draft(force: bool, **options: Any) -> None:
     """Measure what decoding large JPEGs at a fraction of their size changes.
 
@@ -131,8 +102,8 @@ def draft(force: bool, **options: Any) -> None:
 
 
 @main.command()
-@_checkpoint("Checkpoint folder to quantize.", required=True)
-@_options(TABLE, POSTERS)
+@checkpoint("Checkpoint folder to quantize.", required=True)
+@together(TABLE, POSTERS)
 @click.option(
     "--split",
     type=click.Choice(["valid", "test"]),
@@ -144,7 +115,7 @@ def draft(force: bool, **options: Any) -> None:
     "--count", type=click.IntRange(1), help="Number of posters, chosen at random. Default: all."
 )
 @click.option("--variant", "names", multiple=True, help="Only this variant. May be repeated.")
-@_options(SEED, _DEVICES, _CSV, FORCE)
+@together(SEED, DEVICES, CSV, FORCE)
 def int8(force: bool, names: tuple[str, ...], **options: Any) -> None:
     """Measure what each step of the int8 export is worth.
 
@@ -159,7 +130,7 @@ def int8(force: bool, names: tuple[str, ...], **options: Any) -> None:
 
 
 @main.command()
-@_options(_MODEL, _DEVICES, _repeats(7), _CSV, FORCE)
+@together(MODEL, DEVICES, repeats(7), CSV, FORCE)
 def resize(force: bool, **options: Any) -> None:
     """Compare the resize in the graph of MODEL (default: the packaged one) with Pillow's.
 
@@ -176,45 +147,6 @@ def resize(force: bool, **options: Any) -> None:
 
 # Commands that measure speed and memory: they take any folder of posters, or draw some.
 
-_ANY_POSTERS = click.option(
-    "--posters", type=_FOLDER, help="Folder of posters to measure on. Default: draw posters."
-)
-_COUNT = click.option(
-    "--count",
-    type=click.IntRange(1),
-    help="Number of posters: the first ones of the folder (default: all), or drawn ones (default: "
-    "256). Where there are fewer, they are linked again.",
-)
-_SIZE = click.option("--size", type=Size(), help="Size of drawn JPEGs. Default: 182x268.")
-_MODEL_FILE = click.option(
-    "--model", type=_FILE, help="Model made by genre-export. Default: the packaged one."
-)
-_ORIGINAL = _checkpoint(
-    "Checkpoint folder that the model was exported from, for the original in fastai.",
-    required=False,
-)
-_FASTAI = _options(
-    click.option(
-        "--fastai/--no-fastai",
-        default=True,
-        show_default=True,
-        help="Whether to measure the original too, which is slow.",
-    ),
-    click.option(
-        "--fastai-device",
-        type=click.Choice(["cpu", "cuda"]),
-        default="cpu",
-        show_default=True,
-        help="Device of the original.",
-    ),
-)
-_THREADS = click.option(
-    "--threads", type=click.IntRange(1), help="Cores to use. Default: all allowed."
-)
-_BATCH = click.option(
-    "--batch-size", type=click.IntRange(1, 1024), help="Posters per batch. Default: the runtime's."
-)
-
 
 def _check(options: dict[str, Any]) -> None:
     """Raise UsageError for options that exclude each other, and for a file that exists."""
@@ -229,13 +161,13 @@ def _check(options: dict[str, Any]) -> None:
 
 
 @main.command()
-@_options(_ANY_POSTERS, _COUNT, _SIZE, _ORIGINAL, _MODEL_FILE)
+@together(ANY_POSTERS, COUNT, SIZE, ORIGINAL, MODEL_FILE)
 @click.option(
     "--float32",
-    type=_FILE,
+    type=FILE,
     help="Float32 model to compare int8 with. Default: exported from --checkpoint.",
 )
-@_options(_DEVICES, _FASTAI, _repeats(3), _THREADS, _BATCH, _CSV, FORCE)
+@together(DEVICES, FASTAI, repeats(3), THREADS, BATCH, CSV, FORCE)
 def throughput(**options: Any) -> None:
     """Measure a folder of posters to rows against fastai's get_preds on the same files.
 
@@ -249,8 +181,8 @@ def throughput(**options: Any) -> None:
 
 
 @main.command()
-@_options(_ANY_POSTERS, _COUNT, _SIZE, _ORIGINAL, _MODEL_FILE)
-@_options(_DEVICES, _FASTAI, _repeats(3), _THREADS, _CSV, FORCE)
+@together(ANY_POSTERS, COUNT, SIZE, ORIGINAL, MODEL_FILE)
+@together(DEVICES, FASTAI, repeats(3), THREADS, CSV, FORCE)
 def latency(**options: Any) -> None:
     """Measure one poster, warm, from file to result, against fastai's predict."""
     _check(options)
@@ -260,8 +192,8 @@ def latency(**options: Any) -> None:
 
 
 @main.command()
-@_options(_ANY_POSTERS, _ORIGINAL, _MODEL_FILE)
-@_options(_DEVICES, _FASTAI, _repeats(7), _THREADS, _CSV, FORCE)
+@together(ANY_POSTERS, ORIGINAL, MODEL_FILE)
+@together(DEVICES, FASTAI, repeats(7), THREADS, CSV, FORCE)
 def start(**options: Any) -> None:
     """Measure whole processes: Python, the import, --version, one poster, one poster in fastai."""
     _check(options)
@@ -279,7 +211,7 @@ def _numbers(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
 
 
 @main.command()
-@_options(_ANY_POSTERS, _COUNT, _SIZE)
+@together(ANY_POSTERS, COUNT, SIZE)
 @click.option(
     "--counts",
     callback=_numbers,
@@ -288,13 +220,13 @@ def _numbers(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     show_default=True,
     help="Numbers of posters to compare, all links to the same few.",
 )
-@_MODEL_FILE
+@MODEL_FILE
 @click.option(
     "--stand-in",
     is_flag=True,
     help="Use a model that computes almost nothing, to measure the pipeline alone, in minutes.",
 )
-@_options(_DEVICES, _THREADS, _BATCH, _CSV, FORCE)
+@together(DEVICES, THREADS, BATCH, CSV, FORCE)
 def memory(**options: Any) -> None:
     """Measure the peak memory of whole genre-infer processes, for few posters and for many."""
     _check(options)

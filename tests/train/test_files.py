@@ -53,4 +53,4 @@ def test_a_markdown_table_is_aligned_by_its_first_row() -> None:
 
 def test_a_template_needs_all_its_values() -> None:
     with pytest.raises(UndefinedError, match="is undefined"):
-        render("genre_train", "results.md", model=json.dumps("m"))
+        render("genre_train", "results.md.jinja", model=json.dumps("m"))

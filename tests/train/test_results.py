@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from genre_train import intervals, metrics, pictures
+from genre_train import first_genre, intervals, metrics, pictures
 from genre_train import results as results_module
 from genre_train.cli import main
 from genre_train.metrics import MEAN
@@ -312,7 +312,7 @@ def test_learning_curves_of_a_checkpoint(checkpoint: Path, tmp_path: Path) -> No
 
 def test_confusion_is_normalised_by_row(tmp_path: Path) -> None:
     actual, predicted = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 1, 1])
-    figure = pictures.confusion_picture(actual, predicted, GENRES[:3], tmp_path / "c.png")
+    figure = first_genre.confusion_picture(actual, predicted, GENRES[:3], tmp_path / "c.png")
     panel = figure.axes[0]
     shares = np.asarray(panel.images[0].get_array())
     np.testing.assert_allclose(shares[:2], [[0.75, 0.25, 0], [0, 1, 0]])

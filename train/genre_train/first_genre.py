@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -14,6 +14,9 @@ from torch import nn
 from .checkpoint import predict_logits
 from .dataset import Dataset, vocabulary
 from .files import write_csv
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def first_genre_only(dataset: Dataset, min_posters: int) -> Dataset:
@@ -43,8 +46,6 @@ def measure_first_genre(
 
     Writes confusion.csv and confusion.png into the folder, and the measures into the document.
     """
-    from .pictures import confusion_picture  # matplotlib is slow to import
-
     split = "test" if len(dataset.indices("test")) else "valid"
     chosen = dataset.indices(split)
     actual = dataset.labels()[chosen].argmax(axis=1)
@@ -66,6 +67,37 @@ def _confusion_rows(
         {"actual": genre, **dict(zip(genres, map(int, counts), strict=True))}
         for genre, counts in zip(genres, matrix, strict=True)
     ]
+
+
+def confusion_picture(
+    actual: NDArray[np.integer], predicted: NDArray[np.integer], genres: list[str], path: Path
+) -> "Figure":
+    """Draw a confusion matrix: the share of a row's posters that is predicted as the column.
+
+    Args:
+        actual: The positions of the actual genres, [posters].
+        predicted: The positions of the predicted genres, [posters].
+        genres: The names of the genres.
+        path: The PNG file to write.
+    """
+    from .pictures import draw_matrix, new_figure, save  # matplotlib is slow to import
+
+    matrix = confusion_matrix(actual, predicted, labels=range(len(genres))).astype(np.float64)
+    support = matrix.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        shares = matrix / support[:, None]
+    figure = new_figure(10, 8.4)
+    panel = figure.subplots()
+    image = draw_matrix(panel, shares, genres, fontsize=9)
+    panel.set_yticklabels([f"{g} ({n:.0f})" for g, n in zip(genres, support, strict=True)])
+    panel.set(xlabel="predicted", ylabel="actual (posters)")
+    figure.colorbar(image, ax=panel, shrink=0.6, label="share of the row's posters")
+    for row, column in np.argwhere(shares >= 0.005):
+        value = shares[row, column]
+        colour = "white" if value > 0.55 else "black"
+        text = f"{100 * value:.0f}"
+        panel.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    return save(figure, path)
 
 
 def _measures(

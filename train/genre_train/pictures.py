@@ -1,4 +1,4 @@
-"""The pictures of results pages and of first-genre classifiers, as PNG.
+"""The pictures of results pages, as PNG.
 
 Each function draws one picture, writes it and returns the figure. The colours are those of Okabe
 and Ito (2008), which colour-blind readers tell apart.
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_curve
+from sklearn.metrics import precision_recall_curve
 
 from . import metrics
 from .files import write_whole
@@ -138,7 +138,7 @@ def cooccurrence_picture(predictions: Predictions, path: Path, mode: str = "bala
     panels = figure.subplots(1, 2, sharey=True)
     named = p.probabilities >= p.thresholds[mode]
     for panel, labels, title in ((panels[0], p.labels, "actual"), (panels[1], named, "named")):
-        image = _matrix(panel, cooccurrence(labels), p.genres, fontsize=7)
+        image = draw_matrix(panel, cooccurrence(labels), p.genres, fontsize=7)
         panel.set_title(f"{title}: {labels.sum(axis=1).mean():.2f} genres a poster")
     figure.colorbar(
         image, ax=panels, location="bottom", shrink=0.4, pad=0.02,
@@ -246,36 +246,8 @@ def learning_picture(epochs: list[dict[str, Any]], path: Path) -> Figure:
     return save(figure, path)
 
 
-def confusion_picture(
-    actual: NDArray[np.integer], predicted: NDArray[np.integer], genres: list[str], path: Path
-) -> Figure:
-    """Draw a confusion matrix: the share of a row's posters that is predicted as the column.
-
-    Args:
-        actual: The positions of the actual genres, [posters].
-        predicted: The positions of the predicted genres, [posters].
-        genres: The names of the genres.
-        path: The PNG file to write.
-    """
-    matrix = confusion_matrix(actual, predicted, labels=range(len(genres))).astype(np.float64)
-    support = matrix.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        shares = matrix / support[:, None]
-    figure = new_figure(10, 8.4)
-    panel = figure.subplots()
-    image = _matrix(panel, shares, genres, fontsize=9)
-    panel.set_yticklabels([f"{g} ({n:.0f})" for g, n in zip(genres, support, strict=True)])
-    panel.set(xlabel="predicted", ylabel="actual (posters)")
-    figure.colorbar(image, ax=panel, shrink=0.6, label="share of the row's posters")
-    for row, column in np.argwhere(shares >= 0.005):
-        value = shares[row, column]
-        colour = "white" if value > 0.55 else "black"
-        text = f"{100 * value:.0f}"
-        panel.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
-    return save(figure, path)
-
-
-def _matrix(panel: Any, shares: NDArray[np.float64], genres: list[str], fontsize: int) -> Any:
+def draw_matrix(panel: Any, shares: NDArray[np.float64], genres: list[str], fontsize: int) -> Any:
+    """Draw shares of genres by genres, [genres, genres], 0 to 1 or NaN, and return the image."""
     panel.set_facecolor("#D9D9D9")
     image = panel.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
     places = range(len(genres))

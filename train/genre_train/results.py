@@ -237,7 +237,7 @@ def page(predictions: Predictions, facts: dict[str, str], tables: Tables) -> str
     left_out = left_out_genres(predictions)
     return markdown.render(
         "genre_train",
-        "results.md",
+        "results.md.jinja",
         model=predictions.model,
         facts=facts,
         headline=tables.intervals[0],
