@@ -80,7 +80,7 @@ def _write_project(project: Path, model: Model, name: str) -> None:
     values = {
         "metadata": model.metadata,
         "name": name,
-        "package": package,
+        "module": package,
         "group": GROUP,
         "version": __version__,
         "info": "\n".join(info_lines(model)),

@@ -251,7 +251,7 @@ def test_an_unfinished_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -
     (tmp_path / "checkpoint.json").write_text(json.dumps(document | {"thresholds": {}}))
     done = export(tmp_path, tmp_path / "x.onnx")
     assert done.exit_code == 3
-    assert "not finished" in done.stderr
+    assert "did not finish" in done.stderr
 
 
 def test_not_a_number_is_a_mismatch() -> None:

@@ -41,33 +41,35 @@ def round_weights(network: Folded, posters: Pixels, seed: int = 0, *, skip: int 
     for conv in convolutions:
         weights = conv.weight.data.flatten(1).double()
         scale = (weights.abs().amax(dim=1, keepdim=True) / LEVELS).clamp(min=LEAST_STEP)
-        inputs, seen = products.pop(conv)
-        if seen < len(inputs):  # errors that cancel over so few need not cancel elsewhere
-            rounded = (weights / scale).round() * scale
+        if conv in products:
+            rounded = _rounded(weights, scale, products.pop(conv).double())
         else:
-            rounded = _rounded(weights, scale, inputs.double())
+            rounded = (weights / scale).round() * scale
         conv.weight.data = rounded.view_as(conv.weight).to(conv.weight.dtype)
 
 
 def _input_products(
     network: Folded, convolutions: list[nn.Conv2d], posters: Pixels, seed: int
-) -> dict[nn.Conv2d, tuple[torch.Tensor, int]]:
+) -> dict[nn.Conv2d, torch.Tensor]:
     """Sum the products of each convolution's inputs with each other over random positions.
 
     Returns:
-        For each convolution the sums, float32 [inputs, inputs] with inputs = channels x kernel, and
-        the number of positions.
+        The sums, float32 [inputs, inputs] with inputs = channels x kernel, for each convolution
+        that has no more inputs than positions were sampled: errors that cancel over fewer positions
+        need not cancel elsewhere.
     """
     generator = torch.Generator().manual_seed(seed)
-    sums: dict[nn.Conv2d, tuple[torch.Tensor, int]] = {}
+    sums: dict[nn.Conv2d, torch.Tensor] = {}
 
     def add(conv: nn.Conv2d, given: tuple[torch.Tensor, ...]) -> None:
         columns = unfold(given[0], conv.kernel_size, conv.dilation, conv.padding, conv.stride)
         places = torch.randperm(columns.shape[2], generator=generator)[:PLACES]
         inputs = columns[:, :, places].transpose(0, 1).flatten(1)
-        products, seen = sums.get(conv, (torch.zeros(len(inputs), len(inputs)), 0))
-        products += inputs @ inputs.T
-        sums[conv] = products, seen + inputs.shape[1]
+        if len(places) * len(posters) < len(inputs):
+            return
+        if conv not in sums:
+            sums[conv] = torch.zeros(len(inputs), len(inputs))
+        sums[conv] += inputs @ inputs.T
 
     watch_inputs(network, convolutions, posters, add)
     return sums
