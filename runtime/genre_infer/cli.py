@@ -5,15 +5,13 @@ import re
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__
+from . import PACKAGED_NAME, PACKAGED_VERSION, __version__
 from .cli_common import CommandGroup, ended_by_ctrl_c, with_option
-from .model_file import PACKAGED_NAME, PACKAGED_VERSION
 
 if TYPE_CHECKING:
     from . import Classifier, Metadata, Result
@@ -183,6 +181,8 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
 
 def _naming_the_option(result: "Result") -> "Result":
     """Name the option of the limit that a poster exceeded."""
+    from dataclasses import replace
+
     if result.limit is None:
         return result
     return replace(result, error=with_option(result.error or "", _LIMIT_OPTIONS[result.limit]))
