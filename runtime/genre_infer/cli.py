@@ -181,10 +181,10 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
 
 def _naming_the_option(result: "Result") -> "Result":
     """Name the option of the limit that a poster exceeded."""
-    from dataclasses import replace
-
     if result.limit is None:
         return result
+    from dataclasses import replace
+
     return replace(result, error=with_option(result.error or "", _LIMIT_OPTIONS[result.limit]))
 
 
