@@ -156,7 +156,8 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
     counts: Counter[str] = Counter()
     started = time.monotonic()
     results = shown = classifier.classify_many(posters)
-    if output.path is not None or not sys.stdout.isatty():  # rows on a terminal show the progress
+    on_terminal = output.path is None and sys.stdout.isatty()  # then rows show the progress
+    if sys.stderr is not None and sys.stderr.isatty() and not on_terminal:
         shown = progress(results, None, "Posters")
     try:
         for result in shown:
@@ -171,7 +172,8 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
         if output.partial:
             click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
         if isinstance(error, KeyboardInterrupt):
-            shown.close()  # gives the terminal its cursor back
+            if shown is not results:
+                shown.close()  # gives the terminal its cursor back
             _leave()
         results.close()
         raise
