@@ -264,13 +264,12 @@ def test_options_come_first_too(
     assert [row["path"] for row in rows(done.stdout)] == posters
 
 
-@pytest.mark.parametrize("args", [["--", "-odd.jpg"], ["-odd.jpg"], []])
-def test_a_first_word_with_a_dash_is_the_subcommand_s(args: list[str], folder: Path) -> None:
-    done = invoke(*args, cwd=folder)
-    if args[:1] == ["--"]:
-        assert [row["status"] for row in rows(done.stdout)] == ["not-found"]
-    else:
-        assert done.returncode == 2
+def test_two_dashes_come_before_a_path_with_a_dash(folder: Path) -> None:
+    assert [row["status"] for row in rows(invoke("--", "-no.jpg", cwd=folder).stdout)] == [
+        "not-found"
+    ]
+    assert invoke("-no.jpg", cwd=folder).returncode == 2
+    assert invoke(cwd=folder).returncode == 2
 
 
 def test_help_is_the_group_s_or_the_subcommand_s() -> None:
