@@ -18,6 +18,9 @@ ROW_FORMAT = 1
 """Version of the rows that ``genre-infer`` writes. Fields and statuses may be added within a
 version; renaming or removing one would raise it."""
 
+# The model in this package's own wheel; here, so that --version imports no more than this.
+PACKAGED_NAME, PACKAGED_VERSION = "genre-infer-resnet34", "0.1.0"
+
 if TYPE_CHECKING:
     from .classifier import Classifier as Classifier
     from .errors import DeviceError as DeviceError

@@ -157,14 +157,9 @@ class Classifier:
         thread that asks for results.
         """
         problems: list[str] = []
-        outcomes = classified(
-            sources,
-            self._new_decoder(problems),
-            self._engine,
-            size=self._size,
-            workers=self.threads,
-            timeout=self._timeout,
-        )
+        settings: dict[str, Any] = {"workers": self.threads, "timeout": self._timeout}
+        decoder = self._new_decoder(problems)
+        outcomes = classified(sources, decoder, self._engine, size=self._size, **settings)
         with closing(outcomes):
             for source, outcome in outcomes:
                 yield self._result(source, outcome)

@@ -5,15 +5,13 @@ import re
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__
+from . import PACKAGED_NAME, PACKAGED_VERSION, __version__
 from .cli_common import CommandGroup, ended_by_ctrl_c, with_option
-from .model_file import PACKAGED_NAME, PACKAGED_VERSION
 
 if TYPE_CHECKING:
     from . import Classifier, Metadata, Result
@@ -158,7 +156,8 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
     counts: Counter[str] = Counter()
     started = time.monotonic()
     results = shown = classifier.classify_many(posters)
-    if output.path is not None or not sys.stdout.isatty():  # rows on a terminal show the progress
+    on_terminal = output.path is None and sys.stdout.isatty()  # then rows show the progress
+    if sys.stderr is not None and sys.stderr.isatty() and not on_terminal:
         shown = progress(results, None, "Posters")
     try:
         for result in shown:
@@ -173,7 +172,8 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
         if output.partial:
             click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
         if isinstance(error, KeyboardInterrupt):
-            shown.close()  # gives the terminal its cursor back
+            if shown is not results:
+                shown.close()  # gives the terminal its cursor back
             _leave()
         results.close()
         raise
@@ -185,6 +185,8 @@ def _naming_the_option(result: "Result") -> "Result":
     """Name the option of the limit that a poster exceeded."""
     if result.limit is None:
         return result
+    from dataclasses import replace
+
     return replace(result, error=with_option(result.error or "", _LIMIT_OPTIONS[result.limit]))
 
 

@@ -55,7 +55,8 @@ class ProcessDecoder(Decoder[Source]):
     ) -> None:
         self._settings = [width, height, limits.pixels, limits.bytes, int(draft)]
         self._problems = problems
-        self._process: _Process | None = None
+        self._process: Any = None  # Popen, and the memory that it shares
+        self._pixels: Pixels | None = None
         self._stopped = False
         self._lock = threading.Lock()  # so that no process starts after stop
         super().__init__(_new_decode(*self._settings))
@@ -75,25 +76,26 @@ class ProcessDecoder(Decoder[Source]):
         """
         self.prepare(item)
         path = _path(item)
+        if path is not None and self._process is not None:
+            try:
+                self._send(path)
+            except OSError:  # it ended before this poster, which is not to blame
+                self._start()
+                if self._process is not None:
+                    self._send(path)
         if path is None or self._process is None:
             return super().decode(item)
-        try:
-            self._process.send(path)
-        except OSError:  # it ended before this poster, which is not to blame
-            self._start()
-            if self._process is None:
-                return super().decode(item)
-            self._process.send(path)
-        answer = self._process.receive()
-        if not answer:
+        line = self._process.stdout.readline()
+        if not line.endswith("\n"):
             cause = self._end()
             raise PosterError("unreadable", f"The process that decoded it ended ({cause}).")
-        status, limit, message = answer
-        if status == "ok":
-            return self._process.pixels
+        status, limit, message = json.loads(line)
         if status is None:
             raise GenreInferError(f"Decoding {path!r} failed: {message}")
-        raise PosterError(status, message, limit)
+        if status != "ok":
+            raise PosterError(status, message, limit)
+        assert self._pixels is not None
+        return self._pixels
 
     def stop(self) -> None:
         """Kill the process, whatever it is doing. Nothing is decoded afterwards."""
@@ -101,12 +103,15 @@ class ProcessDecoder(Decoder[Source]):
             self._stopped = True
             process = self._process
         if process is not None:
-            process.kill()
+            process.kill()  # its pipes stay open for the thread that reads them
 
     def close(self) -> None:
         """Kill the process, and release its pipes and memory."""
         self.stop()
         self._end()
+
+    def _send(self, path: str) -> None:
+        print(json.dumps(path), file=self._process.stdin, flush=True)
 
     def _start(self) -> None:
         self._end()
@@ -115,10 +120,10 @@ class ProcessDecoder(Decoder[Source]):
             if self._stopped:
                 raise GenreInferError("Decoding was stopped.")
             try:
-                self._process = _Process(self._settings)
+                self._process, self._pixels = _new_process(self._settings)
             except OSError as error:
                 cause = error.strerror or str(error)
-        if self._process is not None and not self._process.is_ready():
+        if self._process is not None and not _is_ready(self._process):
             cause = self._end()
         if cause:
             cause = f"A decoding process does not start ({cause})."
@@ -128,88 +133,61 @@ class ProcessDecoder(Decoder[Source]):
             self._problems.append(message)
 
     def _end(self) -> str:
-        """Release the process. Returns how it ended."""
-        process, self._process = self._process, None
-        return process.end() if process is not None else ""
-
-
-class _Process:
-    """A decoding process, with its pipes and memory. Raises OSError."""
-
-    def __init__(self, settings: list[int]) -> None:
-        import subprocess  # the process itself does without it
-
-        width, height = settings[:2]
-        memory, handle, inherited = _shared_memory(height * width * 3)
-        apart: dict[str, Any] = {"process_group": 0, "pass_fds": inherited}  # from Ctrl-C
-        if sys.platform == "win32":
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-            apart = {"creationflags": flags}
-        words = ["-m", f"{__package__}.decoder_process", *map(str, settings), handle]
-        # It imports from the same places as this process.
-        path = os.pathsep.join(place for place in sys.path if isinstance(place, str))
-        environment = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        try:
-            self._popen = subprocess.Popen(
-                # -P: no module is taken from the current folder.
-                [sys.executable, "-P", "-X", f"utf8={sys.flags.utf8_mode}", *words],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                encoding="ascii",
-                errors="replace",
-                env={**os.environ, **environment},
-                **apart,
-            )
-        finally:
-            for descriptor in inherited:
-                os.close(descriptor)
-        self._requests: Any = self._popen.stdin
-        self._answers: Any = self._popen.stdout
-        self.pixels: Pixels = np.frombuffer(memory, np.uint8).reshape(height, width, 3)
-
-    def is_ready(self) -> bool:
-        """Wait until it says so.
-
-        What comes before was printed by something that Python imports at its start.
-        """
-        limit = threading.Timer(_LONGEST_START, self.kill)
-        limit.start()
-        try:
-            while line := self._answers.readline():
-                if line == _READY:
-                    return True
-        finally:
-            limit.cancel()
-        return False
-
-    def send(self, path: str) -> None:
-        """Ask for a path. Raises OSError if the process has ended."""
-        print(json.dumps(path), file=self._requests, flush=True)
-
-    def receive(self) -> Any:
-        """Return its answer, or None if the process has ended."""
-        line = self._answers.readline()
-        return json.loads(line) if line.endswith("\n") else None
-
-    def kill(self) -> None:
-        """Kill it from any thread; the pipes stay open for the thread that reads them."""
-        self._popen.kill()
-
-    def end(self) -> str:
-        """Kill it and close the pipes. Returns how it ended."""
+        """Kill the process, and release its pipes and memory. Returns how it ended."""
         import subprocess
 
-        self.kill()
+        process, self._process, self._pixels = self._process, None, None
+        if process is None:
+            return ""
+        process.kill()
         with suppress(subprocess.TimeoutExpired):  # it hangs in a read of a disk or network
-            self._popen.wait(1)
-        for pipe in (self._requests, self._answers):
+            process.wait(1)
+        for pipe in (process.stdin, process.stdout):
             with suppress(OSError):  # what was not sent
                 pipe.close()
-        code = self._popen.returncode
-        if code is not None and code < 0:
-            with suppress(ValueError):
-                return signal.Signals(-code).name
-        return f"exit status {code}"
+        with suppress(ValueError):
+            return signal.Signals(-(process.returncode or 0)).name
+        return f"exit status {process.returncode}"
+
+
+def _new_process(settings: list[int]) -> tuple[Any, Pixels]:
+    """Start a process. Returns its Popen and the pixels in the shared memory. Raises OSError."""
+    import subprocess  # the process itself does without it
+
+    width, height = settings[:2]
+    memory, handle, inherited = _shared_memory(height * width * 3)
+    apart: dict[str, Any] = {"process_group": 0, "pass_fds": inherited}  # from Ctrl-C
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        apart = {"creationflags": flags}
+    # -P: no module is taken from the current folder, but from the same places as here.
+    command = [sys.executable, "-P", "-X", f"utf8={sys.flags.utf8_mode}"]
+    command += ["-m", f"{__package__}.decoder_process", *map(str, settings), handle]
+    path = os.pathsep.join(place for place in sys.path if isinstance(place, str))
+    environment = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    text: dict[str, Any] = {"encoding": "ascii", "errors": "replace"}
+    try:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, **pipes, **text, **apart
+        )
+    finally:
+        for descriptor in inherited:
+            os.close(descriptor)
+    return process, np.frombuffer(memory, np.uint8).reshape(height, width, 3)
+
+
+def _is_ready(process: Any) -> bool:
+    """Wait until a process says that it is ready; False if it ends.
+
+    What comes before was printed by something that Python imports at its start.
+    """
+    limit = threading.Timer(_LONGEST_START, process.kill)
+    limit.start()
+    try:
+        return any(line == _READY for line in iter(process.stdout.readline, ""))
+    finally:
+        limit.cancel()
 
 
 def _path(source: Source) -> str | None:

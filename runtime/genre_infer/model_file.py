@@ -13,15 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from . import PACKAGED_NAME as PACKAGED_NAME
+from . import PACKAGED_VERSION as PACKAGED_VERSION
 from .errors import ModelError
 from .metadata import INPUT, OUTPUT, Metadata
 from .onnx_reader import OnnxFile, check, read_file
 from .rows import printable
 
-# The model in this package's own wheel.
 PACKAGED_PATH = Path(__file__).with_name("model") / "genre-infer.onnx"
-PACKAGED_NAME = "genre-infer-resnet34"
-PACKAGED_VERSION = "0.1.0"
 PACKAGED_SHA256 = "ebc91f190221a21d7804145d50a91cfc479ece359de2d2d8d6325d32faa7775e"
 
 GROUP = "genre_infer.models"

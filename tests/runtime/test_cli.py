@@ -240,25 +240,36 @@ def test_a_single_poster_gets_a_batch_of_one(
 
 
 @pytest.mark.parametrize(
-    ("args", "status"),
+    ("before", "after", "status", "posters"),
     [
-        (["--top", "1", "1.jpg"], 0),
-        (["--exact", "--", "1.jpg", "-odd.jpg"], 0),
-        (["--", "-odd.jpg"], 0),
-        (["classify", "--", "-odd.jpg"], 0),
-        (["-odd.jpg"], 2),
-        ([], 2),
+        ([], ["--top", "1", "1.jpg"], 0, ["1.jpg"]),
+        ([], ["--exact", "--", "1.jpg", "-odd.jpg"], 0, ["1.jpg", "-odd.jpg"]),
+        ([], ["--", "-odd.jpg"], 0, ["-odd.jpg"]),
+        (["classify"], ["--", "-odd.jpg"], 0, ["-odd.jpg"]),
+        ([], ["-odd.jpg"], 2, []),
+        ([], [], 2, []),
     ],
 )
-def test_options_come_first_too(args: list[str], status: int, folder: Path, cpu: list[str]) -> None:
+def test_options_come_first_too(
+    before: list[str],
+    after: list[str],
+    status: int,
+    posters: list[str],
+    folder: Path,
+    cpu: list[str],
+) -> None:
     (folder / "-odd.jpg").write_bytes((folder / "1.jpg").read_bytes())
-    options = cpu if args and args[0] != "classify" and args != ["-odd.jpg"] else []
-    (folder / "options").write_text("")
-    words = [*options, *args] if args[:1] != ["classify"] else ["classify", *cpu, *args[1:]]
-    done = invoke(*words, cwd=folder)
+    done = invoke(*before, *cpu, *after, cwd=folder)
     assert done.returncode == status
-    wanted = [arg for arg in args if arg.endswith(".jpg")] if status == 0 else []
-    assert [row["path"] for row in rows(done.stdout)] == wanted
+    assert [row["path"] for row in rows(done.stdout)] == posters
+
+
+def test_two_dashes_come_before_a_path_with_a_dash(folder: Path) -> None:
+    assert [row["status"] for row in rows(invoke("--", "-no.jpg", cwd=folder).stdout)] == [
+        "not-found"
+    ]
+    assert invoke("-no.jpg", cwd=folder).returncode == 2
+    assert invoke(cwd=folder).returncode == 2
 
 
 def test_help_is_the_group_s_or_the_subcommand_s() -> None:

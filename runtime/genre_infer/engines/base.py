@@ -70,17 +70,12 @@ class CheckedEngine:
 
     def run(self, batch: Pixels) -> Probabilities:
         """See Engine. Raises ModelError for a result of another shape or that is not finite."""
-        probabilities = self._engine.run(batch)
-        if (
-            probabilities.shape != (len(batch), self._genres)
-            or not np.isfinite(probabilities).all()
-        ):
-            raise ModelError(
-                f"The model does not return {self._genres} probabilities for each poster; export "
-                "it again, or try another device.",
-                "device",
-            )
-        return probabilities
+        found = self._engine.run(batch)
+        if found.shape != (len(batch), self._genres) or not np.isfinite(found).all():
+            cause = f"does not return {self._genres} probabilities for each poster"
+            fix = "export it again, or try another device"
+            raise ModelError(f"The model {cause}; {fix}.", "device")
+        return found
 
 
 def installed(package: str) -> bool:

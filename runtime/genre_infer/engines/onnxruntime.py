@@ -74,8 +74,8 @@ def import_onnxruntime(device: str) -> Any:
         import onnxruntime
     except ImportError as error:
         cause = "is not installed" if error.name == "onnxruntime" else f"does not load: {error}"
-        extra = '"genre-infer[cpu]" (or "genre-infer[openvino]" for the device openvino)'
-        extra = extra if device == "cpu" else '"genre-infer[gpu]"'
+        cpu = '"genre-infer[cpu]" (or "genre-infer[openvino]" for the device openvino)'
+        extra = cpu if device == "cpu" else '"genre-infer[gpu]"'
         message = f"The engine onnxruntime {cause}; install it with: pip install {extra}"
         raise DeviceError(message) from None
     if not hasattr(onnxruntime, "InferenceSession"):  # what removing one of two leaves behind
