@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from genre_infer import __version__
-from genre_infer.cli_common import CommandGroup, needs_extra
-from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, refuse_existing
+from genre_infer.cli_common import CommandGroup
+from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, needs_extra, refuse_existing
 
 from .cli_options import (
     ANY_POSTERS,

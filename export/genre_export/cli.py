@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from genre_infer import __version__
-from genre_infer.cli_common import CommandGroup, needs_extra
+from genre_infer.cli_common import CommandGroup
 from genre_infer.model_file import sidecar
-from genre_train.options import refuse_existing
+from genre_train.options import needs_extra, refuse_existing
 
 CHECKPOINT = click.Path(exists=True, file_okay=False, path_type=Path)
 MODEL = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))

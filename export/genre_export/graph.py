@@ -1,6 +1,7 @@
 """The ONNX graph: preprocessing of raw pixels, then the network."""
 
 import io
+import json
 from typing import Any
 
 import onnx
@@ -184,7 +185,7 @@ def join(preprocessing: onnx.ModelProto, network: onnx.ModelProto) -> onnx.Model
 
 def with_metadata(model: onnx.ModelProto, metadata: Metadata) -> bytes:
     """Return the model's bytes with its metadata inside."""
-    onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
+    onnx.helper.set_model_props(model, {KEY: json.dumps(metadata.to_document())})
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data

@@ -1,7 +1,6 @@
 """genre-export model: from a checkpoint folder to a checked ONNX file."""
 
 import dataclasses
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import onnx
 from genre_infer.engines import Engine
 from genre_infer.errors import GenreInferError
 from genre_infer.metadata import Metadata
-from genre_infer.model_file import Model, load_model, sidecar, sidecar_line
+from genre_infer.model_file import load_model, sidecar
 from genre_infer.posters import Pixels
 from genre_train.calibrate import fit_thresholds
 from genre_train.checkpoint import Checkpoint, read_checkpoint
-from genre_train.files import write_whole
+from genre_train.files import checksum_line, write_whole
 
 from .compared import Compared, calibration_posters, compared_posters
 from .difference import Difference, compare, engine_probabilities, refuse_mismatch
@@ -81,13 +80,13 @@ def export_model(
     checkpoint = read_checkpoint(checkpoint_folder)
     checkpoint.require_multi_label()
     exported = make_model(checkpoint, precision, posters, settings, licences)
-    model = _load(exported.data, output.name)
+    model = load_model(exported.data)
     known = {"cpu": exported.probabilities}
     report = measure(
         model, output.name, checkpoint, exported.compared, seconds=seconds, known=known
     )
     write_whole(output, model.data)
-    write_whole(sidecar(output), sidecar_line(output, model.sha256))
+    write_whole(sidecar(output), checksum_line(output, model.sha256))
     write_report(report, *report_files)
     print_summary(report)
     if exported.compared.labels is None:
@@ -98,14 +97,6 @@ def export_model(
         )
     size = f"{len(model.data) / 1e6:.1f} MB"
     click.echo(f"Wrote {output.name}: {size}, sha256 {model.sha256}", err=True)
-
-
-def _load(data: bytes, name: str) -> Model:
-    """Check the bytes as the runtime checks a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_bytes(data)
-        return load_model(path)
 
 
 def make_model(

@@ -17,9 +17,8 @@ from genre_infer.model_file import (
     info_lines,
     installed_name,
     load_model,
-    sidecar_line,
 )
-from genre_train.files import write_whole
+from genre_train.files import checksum_line, write_whole
 from genre_train.markdown import render
 from genre_train.options import refuse_existing
 
@@ -92,7 +91,7 @@ def _write_project(project: Path, model: Model, name: str) -> None:
         f"{package}/__init__.py": b'"""Data: a model for genre_infer, and its hash."""\n',
         f"{package}/README.md": readme.encode(),
         f"{package}/{file}": model.data,
-        f"{package}/{file}.sha256": sidecar_line(file, model.sha256),
+        f"{package}/{file}.sha256": checksum_line(file, model.sha256),
     }
     (project / package).mkdir()
     (project / "dist").mkdir()

@@ -105,8 +105,7 @@ class Classifier:
         if mode not in self.metadata.thresholds:
             modes = ", ".join(self.metadata.thresholds)
             raise GenreInferError(f"The model has no mode {mode!r}; it has: {modes}.")
-        self.mode = mode
-        self.top = top
+        self.mode, self.top = mode, top
         self.threads = threads or available_cores()
         own = self.metadata.thresholds[mode]
         self.thresholds: dict[str, float | None] = {

@@ -68,8 +68,7 @@ def main() -> None:
     "--model",
     metavar="FILE|NAME",
     type=_FILE,
-    help="A model made by genre-export, or an installed one by its name. Default: the packaged "
-    "one.",
+    help="A model's file, or the name of an installed one.",
 )
 @SHA256
 @click.option(

@@ -1,4 +1,4 @@
-"""What the project's four commands share: a default subcommand, exit statuses, missing extras."""
+"""What the project's four commands share: a default subcommand, and exit statuses."""
 
 import os
 import signal
@@ -94,8 +94,8 @@ def ended_by_ctrl_c() -> Iterator[None]:
     """
     default = signal.default_int_handler
     # A handler that somebody else has set stays. Only the main thread may set one.
-    replace = signal.getsignal(signal.SIGINT) is default
-    replace = replace and threading.current_thread() is threading.main_thread()
+    main_thread = threading.current_thread() is threading.main_thread()
+    replace = main_thread and signal.getsignal(signal.SIGINT) is default
     if replace:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -103,14 +103,3 @@ def ended_by_ctrl_c() -> Iterator[None]:
     finally:
         if replace:
             signal.signal(signal.SIGINT, default)
-
-
-@contextmanager
-def needs_extra(extra: str) -> Iterator[None]:
-    """Run imports that fail only where an extra is not installed, and say which one to install."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        missing = f"This command needs the package {(error.name or '').partition('.')[0]}"
-        install = f'pip install "genre-infer[{extra}]"'
-        raise GenreInferError(f"{missing}; install it with: {install}") from None

@@ -20,21 +20,15 @@ def available_cores(root: Path = Path("/")) -> int:
     Args:
         root: The folder that holds proc and sys.
     """
-    allowed = _affinity()
+    affinity = hasattr(os, "sched_getaffinity")
+    allowed = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min(allowed, ceil(min(_quotas(root), default=allowed))))
-
-
-def _affinity() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _quotas(root: Path) -> Iterator[float]:
     """Yield every quota, in cores, of this process's cgroups and of those above them."""
     for line in _text(root / "proc/self/cgroup").splitlines():
-        number, _, named = line.partition(":")
-        controllers, _, path = named.partition(":")
+        number, controllers, path, *_ = [*line.split(":", 2), "", ""]
         if number == "0":  # version 2 has one hierarchy for all controllers
             mounts, files = _V2_MOUNTS, ["cpu.max"]
         elif "cpu" in controllers.split(","):

@@ -5,14 +5,12 @@ other threads. A process is started as a command (python -m genre_infer.decoder_
 forked, so this process's threads, engines and GPUs do not matter to it, nor does a script have to
 guard its main part.
 
-A process reads paths from its standard input, and answers each on its standard output; pixels go
-through memory that both processes share. It imports what decoding needs and no engine, and ends
-when its input does.
+A process reads paths from its standard input, and answers each on its standard output, with the
+pixels. It imports what decoding needs and no engine, and ends when its input does.
 """
 
 import json
 import logging
-import mmap
 import os
 import signal
 import sys
@@ -32,8 +30,9 @@ from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 # These lead to a process's own files, as in `genre-infer <(curl …)`.
 _OWN_FILES = ("/dev/", "/proc/")
 
+_WINDOWS_FLAGS = ("CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW")
 _LONGEST_START = 60.0  # seconds
-_READY = "ready\n"
+_READY = b"ready\n"
 
 
 class ProcessDecoder(Decoder[Source]):
@@ -55,8 +54,7 @@ class ProcessDecoder(Decoder[Source]):
     ) -> None:
         self._settings = [width, height, limits.pixels, limits.bytes, int(draft)]
         self._problems = problems
-        self._process: Any = None  # Popen, and the memory that it shares
-        self._pixels: Pixels | None = None
+        self._process: Any = None  # Popen
         self._stopped = False
         self._lock = threading.Lock()  # so that no process starts after stop
         super().__init__(_new_decode(*self._settings))
@@ -86,16 +84,18 @@ class ProcessDecoder(Decoder[Source]):
         if path is None or self._process is None:
             return super().decode(item)
         line = self._process.stdout.readline()
-        if not line.endswith("\n"):
-            cause = self._end()
-            raise PosterError("unreadable", f"The process that decoded it ended ({cause}).")
-        status, limit, message = json.loads(line)
+        answer: Any = json.loads(line) if line.endswith(b"\n") else ["ok", None, ""]
+        status, limit, message = answer
         if status is None:
             raise GenreInferError(f"Decoding {path!r} failed: {message}")
         if status != "ok":
             raise PosterError(status, message, limit)
-        assert self._pixels is not None
-        return self._pixels
+        width, height = self._settings[:2]
+        data = self._process.stdout.read(height * width * 3)
+        if len(data) < height * width * 3:
+            cause = self._end()
+            raise PosterError("unreadable", f"The process that decoded it ended ({cause}).")
+        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
     def stop(self) -> None:
         """Kill the process, whatever it is doing. Nothing is decoded afterwards."""
@@ -106,12 +106,13 @@ class ProcessDecoder(Decoder[Source]):
             process.kill()  # its pipes stay open for the thread that reads them
 
     def close(self) -> None:
-        """Kill the process, and release its pipes and memory."""
+        """Kill the process, and release its pipes."""
         self.stop()
         self._end()
 
     def _send(self, path: str) -> None:
-        print(json.dumps(path), file=self._process.stdin, flush=True)
+        self._process.stdin.write(json.dumps(path).encode() + b"\n")
+        self._process.stdin.flush()
 
     def _start(self) -> None:
         self._end()
@@ -120,7 +121,7 @@ class ProcessDecoder(Decoder[Source]):
             if self._stopped:
                 raise GenreInferError("Decoding was stopped.")
             try:
-                self._process, self._pixels = _new_process(self._settings)
+                self._process = _new_process(self._settings)
             except OSError as error:
                 cause = error.strerror or str(error)
         if self._process is not None and not _is_ready(self._process):
@@ -133,10 +134,10 @@ class ProcessDecoder(Decoder[Source]):
             self._problems.append(message)
 
     def _end(self) -> str:
-        """Kill the process, and release its pipes and memory. Returns how it ended."""
+        """Kill the process, and release its pipes. Returns how it ended."""
         import subprocess
 
-        process, self._process, self._pixels = self._process, None, None
+        process, self._process = self._process, None
         if process is None:
             return ""
         process.kill()
@@ -150,31 +151,20 @@ class ProcessDecoder(Decoder[Source]):
         return f"exit status {process.returncode}"
 
 
-def _new_process(settings: list[int]) -> tuple[Any, Pixels]:
-    """Start a process. Returns its Popen and the pixels in the shared memory. Raises OSError."""
+def _new_process(settings: list[int]) -> Any:
+    """Start a process. Returns its Popen. Raises OSError."""
     import subprocess  # the process itself does without it
 
-    width, height = settings[:2]
-    memory, handle, inherited = _shared_memory(height * width * 3)
-    apart: dict[str, Any] = {"process_group": 0, "pass_fds": inherited}  # from Ctrl-C
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        apart = {"creationflags": flags}
+    # A session, and on Windows a group, of its own: the terminal's Ctrl-C does not reach it.
+    flags = [getattr(subprocess, name, 0) for name in _WINDOWS_FLAGS]
+    apart: dict[str, Any] = {"start_new_session": True, "creationflags": sum(flags)}
     # -P: no module is taken from the current folder, but from the same places as here.
     command = [sys.executable, "-P", "-X", f"utf8={sys.flags.utf8_mode}"]
-    command += ["-m", f"{__package__}.decoder_process", *map(str, settings), handle]
+    command += ["-m", f"{__package__}.decoder_process", *map(str, settings)]
     path = os.pathsep.join(place for place in sys.path if isinstance(place, str))
     environment = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    text: dict[str, Any] = {"encoding": "ascii", "errors": "replace"}
-    try:
-        process = subprocess.Popen(
-            command, env={**os.environ, **environment}, **pipes, **text, **apart
-        )
-    finally:
-        for descriptor in inherited:
-            os.close(descriptor)
-    return process, np.frombuffer(memory, np.uint8).reshape(height, width, 3)
+    return subprocess.Popen(command, env={**os.environ, **environment}, **pipes, **apart)
 
 
 def _is_ready(process: Any) -> bool:
@@ -185,7 +175,7 @@ def _is_ready(process: Any) -> bool:
     limit = threading.Timer(_LONGEST_START, process.kill)
     limit.start()
     try:
-        return any(line == _READY for line in iter(process.stdout.readline, ""))
+        return any(line == _READY for line in iter(process.stdout.readline, b""))
     finally:
         limit.cancel()
 
@@ -194,31 +184,6 @@ def _path(source: Source) -> str | None:
     """Return the path of a source that any process can read."""
     path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
     return path if isinstance(path, str) and not path.startswith(_OWN_FILES) else None
-
-
-def _shared_memory(size: int, handle: str = "") -> tuple[mmap.mmap, str, tuple[int, ...]]:
-    """Make memory that a new process can open, or open it by its handle.
-
-    It lives as long as one of the two processes has it.
-
-    Returns:
-        The memory, its handle, and the file descriptors that the process must inherit.
-    """
-    # Not multiprocessing's: it would start another process, which unlinks the memory twice.
-    if sys.platform == "win32":
-        handle = handle or f"genre-infer-{os.urandom(16).hex()}"
-        return mmap.mmap(-1, size, tagname=handle), handle, ()
-    if handle:
-        descriptor = int(handle)
-    elif sys.platform == "linux":
-        descriptor = os.memfd_create("genre-infer")
-    else:
-        from tempfile import TemporaryFile
-
-        with TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, size)
-    return mmap.mmap(descriptor, size), str(descriptor), (descriptor,)
 
 
 def _new_decode(width: int, height: int, most_pixels: int, most_bytes: int, draft: int) -> Any:
@@ -230,15 +195,11 @@ def main(words: list[str]) -> None:
     """Answer paths until there are no more, each with a line of JSON.
 
     A path is a line of JSON too. The answer is a list: the poster's status, null for a bug; the
-    limit that it exceeded, or null; a message. If the status is ok, the pixels are in the memory.
+    limit that it exceeded, or null; a message. If the status is ok, the pixels follow the line.
     """
-    *settings, handle = words
-    width, height, *limits = map(int, settings)
-    decode = _new_decode(width, height, *limits)
-    memory = _shared_memory(height * width * 3, handle)[0]
-    pixels = np.frombuffer(memory, np.uint8).reshape(height, width, 3)
+    decode = _new_decode(*map(int, words))
     # The two pipes move to other numbers: what a library prints must not mix with the answers.
-    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
@@ -248,16 +209,19 @@ def main(words: list[str]) -> None:
     if sys.platform != "win32":
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     with suppress(OSError):  # the other process has ended
-        print(f"\n{_READY}", end="", file=answers, flush=True)
+        answers.write(b"\n" + _READY)
+        answers.flush()
         for line in requests:
             answer: tuple[str | None, str | None, str] = ("ok", None, "")
+            pixels = b""
             try:
-                pixels[:] = decode(json.loads(line))
+                pixels = decode(json.loads(line)).tobytes()
             except PosterError as error:
                 answer = (error.status, error.limit, str(error))
             except Exception as error:
                 answer = (None, None, f"{type(error).__name__}: {error}")
-            print(json.dumps(answer), file=answers, flush=True)
+            answers.write(json.dumps(answer).encode() + b"\n" + pixels)
+            answers.flush()
     os._exit(0)
 
 

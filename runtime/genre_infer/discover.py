@@ -2,10 +2,14 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 from .posters import SUFFIXES
+
+_ENCODING = sys.getfilesystemencoding()
 
 
 class Discovery:
@@ -27,8 +31,11 @@ class Discovery:
         for path in self._paths:
             if path == "-" and self._stdin is not None:
                 for line in self._stdin:
-                    if name := line.rstrip(b"\r\n"):
-                        yield from self._expand(_decoded(name))
+                    # As os.fsdecode, which on Windows refuses lists in another encoding; here the
+                    # row will be not-found.
+                    name = line.rstrip(b"\r\n").decode(_ENCODING, "surrogateescape")
+                    if name:
+                        yield from self._expand(name)
             else:
                 yield from self._expand(path)
 
@@ -75,18 +82,10 @@ class Discovery:
         return names, folders
 
 
-def _decoded(name: bytes) -> str:
-    try:
-        return os.fsdecode(name)
-    except UnicodeDecodeError:  # Windows, a list in another encoding: its row will be not-found
-        return name.decode("utf-8", "replace")
-
-
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
+    with suppress(OSError):  # a link in a circle, or into a folder that we may not enter
         return entry.is_dir()
-    except OSError:  # a link in a circle, or into a folder that we may not enter
-        return False
+    return False
 
 
 def natural_key(name: str) -> str:

@@ -55,10 +55,6 @@ class Metadata:
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         return {"format": FORMAT, **own, "genres": list(self.genres)}
 
-    def to_json(self) -> str:
-        """Return the JSON document as ASCII text."""
-        return json.dumps(self.to_document(), ensure_ascii=True)
-
     @staticmethod
     def from_json(text: str) -> "Metadata":
         """Read and check a document.
@@ -133,10 +129,7 @@ def _is_shallow(value: Any, levels: int = _DEEPEST) -> bool:
     return flat or (levels > 0 and all(_is_shallow(one, levels - 1) for one in inner))
 
 
-def _are_details(value: Any) -> bool:
-    return isinstance(value, dict) and _is_shallow(value)
-
-
+_TOO_DEEP = f"is not a mapping, or is nested over {_DEEPEST} levels deep"
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "genres": (_are_genres, "is not a list of different genres"),
     "name": (_is_name, "is not text"),
@@ -147,7 +140,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoint_sha256": (_is_sha256, "is not 64 hexadecimal digits"),
     "licences": (_are_texts, "does not map names to texts"),
     "created_with": (_are_texts, "does not map names to texts"),
-    "details": (_are_details, f"is not a mapping, or is nested over {_DEEPEST} levels deep"),
+    "details": (lambda value: isinstance(value, dict) and _is_shallow(value), _TOO_DEEP),
 }
 
 

@@ -98,13 +98,6 @@ def sidecar(model: Path) -> Path:
     return model.with_name(model.name + ".sha256")
 
 
-def sidecar_line(model: Path, sha256: str) -> bytes:
-    """Return the sidecar's content, as sha256sum writes it in the model's folder."""
-    name = os.fsencode(model.name)
-    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
-    return (b"\\" if escaped != name else b"") + sha256.encode() + b"  " + escaped + b"\n"
-
-
 def _check_sidecar(model: Path, found: str) -> None:
     path = sidecar(model)
     try:
@@ -186,13 +179,8 @@ def _model_in(name: str, module: str) -> Path:
 
 def info_document(model: Model) -> dict[str, Any]:
     """Return the metadata, and what the file itself tells: sha256, bytes, opset, ir_version."""
-    return {
-        **model.metadata.to_document(),
-        "sha256": model.sha256,
-        "bytes": len(model.data),
-        "opset": model.file.opset,
-        "ir_version": model.file.ir_version,
-    }
+    file = {"sha256": model.sha256, "bytes": len(model.data), "opset": model.file.opset}
+    return {**model.metadata.to_document(), **file, "ir_version": model.file.ir_version}
 
 
 def info_lines(model: Model) -> Iterator[str]:
@@ -209,12 +197,8 @@ def info_lines(model: Model) -> Iterator[str]:
     yield f"  format      ONNX opset {file.opset}, IR version {file.ir_version}"
     yield f"              metadata format {form}"
     yield f"  checkpoint  {metadata.checkpoint_sha256}"
-    sections = {
-        "licences": metadata.licences,
-        "made with": metadata.created_with,
-        "details": metadata.details,
-    }
-    yield from _mapping(sections, 2)
+    yield from _mapping({"licences": metadata.licences, "made with": metadata.created_with}, 2)
+    yield from _mapping({"details": metadata.details}, 2)
     yield f"  thresholds of the {genres} genres"
     width = max(map(len, metadata.genres))
     yield "    " + " ".join([" " * width, *(f"{mode:>15}" for mode in metadata.thresholds)])

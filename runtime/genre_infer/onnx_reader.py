@@ -59,15 +59,6 @@ class OnnxFile:
     opset: int = 0
 
 
-def read_metadata(model: bytes) -> Metadata:
-    """Read the metadata of a model that this runtime can use.
-
-    Raises:
-        ModelError: See read_file and check.
-    """
-    return check(read_file(model))
-
-
 def read_file(model: bytes) -> OnnxFile:
     """Read what an ONNX file says outside its weights.
 

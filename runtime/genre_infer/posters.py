@@ -6,6 +6,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -246,11 +247,9 @@ def _tiff_ends_early(data: bytes) -> bool:
     if directory + 2 + 12 * entries > len(data):
         return True
     with suppress(Exception), Image.open(BytesIO(data), formats=["TIFF"]) as picture:
-        tags = dict(picture.tag_v2)  # type: ignore[attr-defined]
-        for offsets, lengths in _TIFF_PARTS:
-            parts = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)
-            if any(offset + length > len(data) for offset, length in parts):
-                return True
+        tags = picture.tag_v2  # type: ignore[attr-defined]
+        pairs = [zip(tags.get(o, ()), tags.get(n, ()), strict=False) for o, n in _TIFF_PARTS]
+        return any(offset + length > len(data) for offset, length in chain(*pairs))
     return False
 
 
@@ -269,18 +268,16 @@ def _draft(picture: Image.Image, size: tuple[int, int]) -> Image.Image | None:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    try:
+    with suppress(Exception):  # broken EXIF is no reason to refuse a picture that can be seen
         return ImageOps.exif_transpose(picture) if _orientation(picture) != 1 else picture
-    except Exception:  # broken EXIF is no reason to refuse a picture that can be seen
-        return picture
+    return picture
 
 
 def _orientation(picture: Image.Image) -> int:
     """Read EXIF's orientation: 1 is upright; from 5 on, width and height are swapped."""
-    try:
+    with suppress(Exception):
         return int(picture.getexif().get(_ORIENTATION, 1))
-    except Exception:
-        return 1
+    return 1
 
 
 def _over_white(picture: Image.Image) -> Image.Image:

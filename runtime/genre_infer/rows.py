@@ -89,9 +89,9 @@ class Table:
 
 def make_writer(form: str, stream: IO[str], genres: tuple[str, ...]) -> Writer:
     """Make the writer for "table", "jsonl" or "csv"."""
-    writers: dict[str, Any] = {"table": Table, "jsonl": JsonLines, "csv": Csv}
-    writer: Writer = writers[form](stream, genres)
-    return writer
+    writers: dict[str, type[Table | JsonLines | Csv]]
+    writers = {"table": Table, "jsonl": JsonLines, "csv": Csv}
+    return writers[form](stream, genres)
 
 
 def printable(text: str) -> str:

@@ -22,8 +22,7 @@ from genre_export.compared import drawn_posters
 from genre_export.difference import original_probabilities
 from genre_export.graph import join
 from genre_infer import Classifier, ModelError
-from genre_infer.model_file import sidecar
-from genre_infer.onnx_reader import read_metadata
+from genre_infer.model_file import load_model, sidecar
 from genre_train.checkpoint import Checkpoint
 
 
@@ -125,7 +124,7 @@ def test_input_size_passes_untouched(exported: Exported, precision: str) -> None
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_file_alone_is_enough(exported: Exported, checkpoint: Path, precision: str) -> None:
     data = exported(precision).read_bytes()
-    metadata = read_metadata(data)
+    metadata = load_model(data).metadata
     document = json.loads((checkpoint / "checkpoint.json").read_text("utf-8"))
     assert list(metadata.genres) == document["genres"]
     assert (metadata.width, metadata.height) == (64, 96)
@@ -212,7 +211,7 @@ def test_without_posters_drawn_ones_are_compared(drawn: tuple[Path, str], checkp
     model, said = drawn
     assert "drawn" in said
     document = json.loads((checkpoint / "checkpoint.json").read_text("utf-8"))
-    metadata = read_metadata(model.read_bytes())
+    metadata = load_model(model.read_bytes()).metadata
     assert metadata.thresholds == document["thresholds"]
 
 

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from genre_infer import cores
 from genre_infer.cores import available_cores
 
 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with 16 cores, all of them allowed."""
-    monkeypatch.setattr(cores, "_affinity", lambda: 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(16), raising=False)
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:

@@ -11,11 +11,11 @@ import pytest
 from write_onnx import EXTERNAL, Field, message, model_bytes, node, value_info
 
 from genre_infer import Classifier, DeviceError, ModelError
-from genre_infer.onnx_reader import read_file, read_metadata
+from genre_infer.onnx_reader import check, read_file
 
 
 def test_a_plain_model_is_read() -> None:
-    metadata = read_metadata(model_bytes())
+    metadata = check(read_file(model_bytes()))
     assert metadata.genres == ("Drama", "Horror")
     assert (read_file(model_bytes()).ir_version, read_file(model_bytes()).opset) == (10, 18)
 
@@ -119,7 +119,7 @@ def test_without_a_fault_the_engine_is_next(
 
 
 def test_an_initializer_is_not_an_input() -> None:
-    assert read_metadata(model_bytes(initializer_listed_as_input=True)).genres
+    assert check(read_file(model_bytes(initializer_listed_as_input=True))).genres
 
 
 def test_cut_files_are_refused() -> None:
@@ -127,7 +127,7 @@ def test_cut_files_are_refused() -> None:
     ends = 0
     for size in range(1, len(good)):
         with pytest.raises(ModelError) as caught:
-            read_metadata(good[:size])
+            check(read_file(good[:size]))
         ends += "ends before the model does" in str(caught.value)
     assert ends > len(good) - 10  # a cut between two fields leaves a file without one of them
 
@@ -138,13 +138,13 @@ def test_any_bytes_end_in_a_sentence() -> None:
         for value in (0x00, 0x7F, 0xFF):
             changed = good[:position] + bytes([value]) + good[position + 1 :]
             with suppress(ModelError):  # any other exception fails the test
-                read_metadata(changed)
+                check(read_file(changed))
 
 
 def test_the_packaged_model_passes() -> None:
     from genre_infer import model_file
 
-    assert read_metadata(model_file.PACKAGED_PATH.read_bytes()).name == model_file.PACKAGED_NAME
+    assert check(read_file(model_file.PACKAGED_PATH.read_bytes())).name == model_file.PACKAGED_NAME
 
 
 def test_helpers_write_what_onnx_reads() -> None:

@@ -1,13 +1,16 @@
 """Whole files, CSV, Markdown tables and templates."""
 
+import hashlib
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
-from genre_train.files import whole_file, write_csv, write_whole
+from genre_train.files import checksum_line, whole_file, write_csv, write_whole
 from genre_train.markdown import render, table
 
 
@@ -54,3 +57,12 @@ def test_a_markdown_table_is_aligned_by_its_first_row() -> None:
 def test_a_template_needs_all_its_values() -> None:
     with pytest.raises(UndefinedError, match="is undefined"):
         render("genre_train", "results.md.jinja", model=json.dumps("m"))
+
+
+@pytest.mark.parametrize("name", ["made.onnx", "two words.onnx", "back\\slash\n.onnx"])
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs coreutils")
+def test_a_checksum_line_is_that_of_sha256sum(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"data")
+    line = subprocess.check_output(["sha256sum", name], cwd=tmp_path)
+    assert checksum_line(path, hashlib.sha256(b"data").hexdigest()) == line

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from genre_infer import __version__
-from genre_infer.cli_common import CommandGroup, needs_extra
+from genre_infer.cli_common import CommandGroup
 
 from .options import (
     DEVICE,
@@ -19,6 +19,7 @@ from .options import (
     SPLIT,
     TABLE,
     Size,
+    needs_extra,
     refuse_existing,
 )
 

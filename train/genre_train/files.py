@@ -43,3 +43,10 @@ def _cell(value: Any) -> Any:
     if not isinstance(value, float):
         return value
     return "" if np.isnan(value) else f"{value:.6g}"
+
+
+def checksum_line(path: Path, sha256: str) -> bytes:
+    """Return the line that sha256sum writes for a file in its folder."""
+    name = os.fsencode(path.name)
+    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+    return (b"\\" if escaped != name else b"") + sha256.encode() + b"  " + escaped + b"\n"

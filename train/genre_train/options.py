@@ -1,9 +1,13 @@
 """Options that several of genre-train's commands take."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from genre_infer.errors import GenreInferError
 
 if TYPE_CHECKING:
     SizeType = click.ParamType[tuple[int, int]]
@@ -24,6 +28,17 @@ class Size(SizeType):
         if not (width.isdigit() and height.isdigit() and int(width) >= 32 <= int(height)):
             self.fail(f"{value!r} is not WIDTHxHEIGHT of at least 32x32, as 182x268.", param, ctx)
         return int(width), int(height)
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Run imports that fail only where an extra is not installed, and say which one to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = f"This command needs the package {(error.name or '').partition('.')[0]}"
+        install = f'pip install "genre-infer[{extra}]"'
+        raise GenreInferError(f"{missing}; install it with: {install}") from None
 
 
 def refuse_existing(force: bool, *paths: Path | None) -> None:
