@@ -16,6 +16,11 @@ from PIL import Image, ImageDraw
 # busy machine. This must be set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# One heap for all threads, which glibc gives back better than one for each.
+with suppress(OSError, AttributeError):  # no glibc
+    M_ARENA_MAX = -8
+    ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
+
 SAMPLES = Path(__file__).parents[1] / "samples"
 
 
@@ -53,14 +58,24 @@ def samples() -> list[Path]:
     return sorted(p for p in SAMPLES.iterdir() if p.suffix not in (".py", ".md") and p.is_file())
 
 
+def trim() -> None:
+    """Give back memory: fastai's learners are cycles, and glibc keeps pages."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 @pytest.fixture(autouse=True)
-def free_networks(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Give back each slow test's memory: fastai's learners are cycles, and glibc keeps pages."""
+def trim_after_slow_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if request.node.get_closest_marker("slow"):
-        gc.collect()
-        with suppress(OSError, AttributeError):  # no glibc
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        trim()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def trim_after_modules() -> Iterator[None]:
+    yield
+    trim()
 
 
 LOOKS = {"Comedy": (235, 220, 90), "Horror": (60, 10, 15), "Western": (200, 120, 50)}
