@@ -1,5 +1,6 @@
 """Fine-tuning: the same result after a kill, the epoch that is kept, the first-genre classifier."""
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ SMALL = ["--size", "32x48", "--min-posters", "5", "--weights", "none", "--precis
 def fit(collection: Any, output: Path, *args: str) -> Result:
     command = ["fit", "--table", str(collection.table), "--posters", str(collection.posters)]
     command += ["-o", str(output), "--architecture", "resnet18"]
+    gc.collect()  # the learner of the run before, which is a cycle
     return CliRunner().invoke(main, [*command, *SMALL, *args])
 
 
