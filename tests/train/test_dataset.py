@@ -20,7 +20,7 @@ def test_posters_are_named_by_their_number(tmp_path: Path) -> None:
     for name in [*names, "six.jpg", "7.txt", "tt.jpg"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert find_posters(tmp_path) == dict(zip(range(1, 6), names, strict=True))
+    assert find_posters(tmp_path) == {n: [name] for n, name in enumerate(names, 1)}
 
 
 def test_splits_from_a_hash_are_stable_and_of_the_right_size() -> None:

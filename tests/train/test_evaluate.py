@@ -130,7 +130,7 @@ def test_show_and_shortcut_replace_only_by_force(
 def test_what_was_left_out_is_said(checkpoint: Path, collection: Any) -> None:
     done = evaluate(checkpoint, collection, "--split", "train")
     assert done.exit_code == 0
-    assert "121 rows in the table: 72 posters used" in done.stderr
+    assert "121 rows in the table\n72 posters of 72 films used" in done.stderr
     assert "1 no poster" in done.stderr
     assert "48 another split" in done.stderr
 

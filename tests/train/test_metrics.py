@@ -130,3 +130,20 @@ def test_calibration_corrects_and_keeps_the_order() -> None:
         assert (np.argsort(corrected) == np.argsort(stated[:, column])).all()
     nothing = fit_calibration(stated, np.zeros_like(labels), ["A", "B"])
     assert nothing == {"A": (1.0, 0.0), "B": (1.0, 0.0)}
+
+
+def test_the_mean_of_the_first_two_domains_stands_beside_that_of_three() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.random((300, 2)) < 0.4
+    probabilities = generator.random((300, 2)) * 0.5 + labels * 0.3
+    domains = np.repeat(["kaggle", "kgp", "tmdb"], 100)
+    rows = metrics.by_domain(probabilities, labels, domains, np.full(2, 0.5))
+    assert list(rows) == ["kaggle", "kgp", "tmdb", metrics.MEAN, metrics.EARLIER_MEAN, "pooled"]
+    two = (rows["kaggle"]["macro_ap"] + rows["kgp"]["macro_ap"]) / 2
+    assert rows[metrics.EARLIER_MEAN]["macro_ap"] == pytest.approx(two)
+    three = (2 * two + rows["tmdb"]["macro_ap"]) / 3
+    assert rows[metrics.MEAN]["macro_ap"] == pytest.approx(three)
+    assert rows[metrics.EARLIER_MEAN]["posters"] == 200
+    first = domains != "tmdb"
+    rows = metrics.by_domain(probabilities[first], labels[first], domains[first], np.full(2, 0.5))
+    assert metrics.EARLIER_MEAN not in rows  # it is the mean itself

@@ -61,7 +61,7 @@ def test_ranking_equals_scikit_learn_with_ties_as_well(decimals: int) -> None:
     generator = np.random.default_rng(decimals)
     truth = generator.random(150) < 0.2
     scores = np.round(generator.random(150) * 0.7 + truth * 0.3, decimals).astype(np.float32)
-    counts = intervals.resample(150, 20, (decimals, 1))
+    counts = intervals.resample(np.arange(150), 20, 100 + decimals)
     ap, auc = intervals.ranking(scores, truth, counts)
     for row, count in enumerate(counts.astype(int)):
         drawn = np.repeat(np.arange(150), count)
@@ -71,7 +71,9 @@ def test_ranking_equals_scikit_learn_with_ties_as_well(decimals: int) -> None:
 
 def test_all_measures_equal_those_of_explicit_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     p = make_predictions()
-    counts = intervals.resample(300, 10, (1,))
+    counts = intervals.resample(
+        np.arange(300) // 2 * (np.arange(300) < 200), 10, 1
+    )  # films of 1, 2, 102
     found = intervals.measures(p.probabilities, p.labels, p.thresholds["balanced"], counts)
     columns = metrics.supported(p.labels)
     assert columns.tolist() == [0, 1, 2]

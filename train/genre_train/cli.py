@@ -103,6 +103,21 @@ def main() -> None:
     metavar="WHAT LICENCE",
     help="A licence for the checkpoint, e.g. backbone CC0-1.0. May be repeated.",
 )
+@click.option(
+    "--set",
+    "changes",
+    type=(str, float),
+    multiple=True,
+    metavar="SETTING NUMBER",
+    help="Change a setting of the recipe, e.g. average 0.99. May be repeated.",
+)
+@click.option(
+    "--fraction",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Train on every so many-th film, always the same ones: for trials.",
+)
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--force", is_flag=True, help="Start over in a folder that holds an earlier run.")
 def fit(**options: Any) -> None:

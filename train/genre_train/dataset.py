@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class Dataset:
     """The posters of some splits, decoded.
 
     Attributes:
-        posters: In the order of their IMDb ids.
+        posters: In the order of their IMDb ids. A film may have several.
         pixels: uint8 [posters, height, width, 3].
         genres: The vocabulary, which is alphabetical if it was counted here.
         rows: The rows of the table.
@@ -49,6 +50,7 @@ class Dataset:
         rare_genres: Genre -> train posters, for genres with too few of them.
         folder: The posters' folder.
         unreadable: The files that could not be decoded, each with the cause.
+        further: How many posters were found beside their film's first one, if a row is a film.
     """
 
     posters: list[Poster]
@@ -59,10 +61,28 @@ class Dataset:
     rare_genres: dict[str, int]
     folder: Path
     unreadable: list[str] = field(default_factory=list)
+    further: int = 0
 
     def indices(self, split: str) -> NDArray[np.int64]:
         """Return the positions of a split's posters."""
         return np.array([i for i, p in enumerate(self.posters) if p.split == split], dtype=np.int64)
+
+    def thinned(self, fraction: int) -> "Dataset":
+        """Return the dataset with only every `fraction`-th film of train, always the same ones."""
+        kept = [
+            i
+            for i, poster in enumerate(self.posters)
+            if poster.split != "train" or _hashed(poster.imdb_id, "thinned") * fraction < 1
+        ]
+        left_out = self.left_out + Counter({"another part of train": len(self.posters) - len(kept)})
+        posters = [self.posters[i] for i in kept]
+        return replace(self, posters=posters, pixels=self.pixels[kept], left_out=left_out)
+
+    def _count(self, split: str) -> str:
+        """Return a split's posters and their domains: '2814 test (kaggle 1444, kgp 422)'."""
+        domains = Counter(poster.domain for poster in self.posters if poster.split == split)
+        parts = ", ".join(f"{domain} {count}" for domain, count in sorted(domains.items()))
+        return f"{domains.total():7} {split}" + (f" ({parts})" if len(domains) > 1 else "")
 
     def labels(self) -> NDArray[np.bool_]:
         """Return bool [posters, genres]."""
@@ -90,9 +110,11 @@ class Dataset:
 
     def report(self) -> str:
         """Say what is used, and what is left out and why, in numbers that add up."""
-        splits = Counter(poster.split for poster in self.posters)
-        lines = [f"{self.rows} rows in the table: {len(self.posters)} posters used"]
-        lines += [f"  {splits[split]:7} {split}" for split in SPLITS]
+        films = len({poster.imdb_id for poster in self.posters})
+        more = f", and {self.further} further posters of their films" if self.further else ""
+        lines = [f"{self.rows} rows in the table{more}"]
+        lines += [f"{len(self.posters)} posters of {films} films used"]
+        lines += [f"  {self._count(split)}" for split in SPLITS]
         lines += [f"{sum(self.left_out.values())} left out"]
         lines += [f"  {count:7} {reason}" for reason, count in self.left_out.most_common()]
         lines += [f"{len(self.genres)} genres: {', '.join(self.genres)}"]
@@ -101,6 +123,9 @@ class Dataset:
             lines += [f"Genres left out, with their train posters: {rare}"]
         lines += [f"  {fault}" for fault in self.unreadable]
         return "\n".join(lines)
+
+
+_NUMBERED = re.compile(r"(.*?)(?:-(\d+))?", re.DOTALL)  # matches every name
 
 
 def load_dataset(
@@ -132,15 +157,18 @@ def load_dataset(
     films, left_out = read_table(table, domains)
     rows = len(films) + sum(left_out.values())
     files = find_posters(folder)
-    candidates = []
+    candidates: list[Poster] = []
+    further = 0
     for film in sorted(films, key=lambda film: film.imdb_id):
         split = film.split or hashed_split(film.imdb_id, seed)
+        names = files.get(film.imdb_id, []) if film.file is None else _existing(film.file, folder)
         if split not in splits:
             left_out["another split"] += 1
-        elif film.imdb_id not in files:
+        elif not names:
             left_out["no poster"] += 1
         else:
-            candidates.append(_poster(film, files[film.imdb_id], split))
+            candidates += [_poster(film, name, split) for name in names]
+            further += len(names) - 1
     posters, pixels, unreadable = decode_posters(candidates, folder, size)
     left_out["unreadable"] += len(unreadable)
     if not posters:
@@ -152,7 +180,11 @@ def load_dataset(
     if genres is None:
         genres, rare = vocabulary(posters, min_posters)
     left_out = +left_out  # drops reasons that never came up
-    return Dataset(posters, pixels, genres, rows, left_out, rare, folder, unreadable)
+    return Dataset(posters, pixels, genres, rows, left_out, rare, folder, unreadable, further)
+
+
+def _existing(file: str, folder: Path) -> list[str]:
+    return [file] if (folder / file).is_file() else []
 
 
 def _poster(film: Film, name: str, split: str) -> Poster:
@@ -164,31 +196,42 @@ def hashed_split(imdb_id: int, seed: int) -> str:
 
     It depends only on the id and the seed, so a film keeps its split when the table grows.
     """
-    digest = hashlib.sha256(f"{seed}:{imdb_id}".encode()).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
+    share = _hashed(imdb_id, seed)
     return "train" if share < 0.8 else "valid" if share < 0.9 else "test"
 
 
-def find_posters(folder: Path) -> dict[int, str]:
+def _hashed(imdb_id: int, seed: int | str) -> float:
+    """Return a number in [0, 1) that looks random and is always the same."""
+    digest = hashlib.sha256(f"{seed}:{imdb_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def find_posters(folder: Path) -> dict[int, list[str]]:
     """Find the posters named by their imdbId, in a folder and below.
 
+    114709.jpg and tt0114709.webp are posters of the film 114709, and 114709-2.jpg is a further one.
+
     Returns:
-        imdbId -> the name of the first such file, relative to the folder.
+        imdbId -> the names of its files, relative to the folder, in the order of their numbers. Of
+        two files with one number, the first one counts.
 
     Raises:
         TableError: There is no such folder.
     """
     if not folder.is_dir():
         raise TableError(f"The posters' folder {folder} does not exist.")
-    found: dict[int, str] = {}
+    found: dict[int, dict[int, str]] = {}
     for directory, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             stem, suffix = os.path.splitext(name)
-            imdb_id = parse_imdb_id(stem) if suffix.lower() in SUFFIXES else None
+            match = _NUMBERED.fullmatch(stem)
+            assert match is not None
+            imdb_id = parse_imdb_id(match[1]) if suffix.lower() in SUFFIXES else None
             if imdb_id is not None:
-                found.setdefault(imdb_id, (Path(directory) / name).relative_to(folder).as_posix())
-    return found
+                path = (Path(directory) / name).relative_to(folder).as_posix()
+                found.setdefault(imdb_id, {}).setdefault(int(match[2] or 1), path)
+    return {imdb_id: [names[n] for n in sorted(names)] for imdb_id, names in found.items()}
 
 
 def decode_posters(

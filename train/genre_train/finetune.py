@@ -15,8 +15,8 @@ from torch import nn
 
 from .dataset import Dataset
 from .epochs import Record, Scorer, print_record, seed_everything, valid_scorer
-from .learner import RECIPES, data_loaders, make_learner
-from .resume import TrainingState
+from .learner import Recipe, data_loaders, make_learner
+from .resume import TrainingState, WeightAverage, copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,37 @@ class Stage:
     div: float
 
 
-def stages(epochs: int, learning_rate: float) -> list[Stage]:
-    """Return the two stages of fastai's Learner.fine_tune(epochs), with its own constants."""
-    half = learning_rate / 2
+def stages(recipe: Recipe) -> list[Stage]:
+    """Return the two stages of fastai's Learner.fine_tune, with its own constants.
+
+    Without frozen epochs there is one: a cycle of all layers, whose warm-up spares the body.
+    """
+    rate, slowest = recipe.learning_rate, recipe.slowest
+    if not recipe.frozen_epochs:
+        return [Stage(False, recipe.epochs, slice(rate * slowest, rate), pct_start=0.25, div=25.0)]
+    half = rate / 2
     return [
-        Stage(True, 1, slice(learning_rate), pct_start=0.99, div=25.0),
-        Stage(False, epochs, slice(half / 100, half), pct_start=0.3, div=5.0),
+        Stage(True, recipe.frozen_epochs, slice(rate), pct_start=0.99, div=25.0),
+        Stage(False, recipe.epochs, slice(half * slowest, half), pct_start=0.3, div=5.0),
     ]
 
 
 def fine_tune(
-    dataset: Dataset, run: dict[str, Any], weights: str, folder: Path, *, resume: bool
+    dataset: Dataset,
+    size: tuple[int, int],
+    recipe: Recipe,
+    run: dict[str, Any],
+    weights: str,
+    folder: Path,
+    *,
+    resume: bool,
 ) -> tuple[nn.Sequential, list[Record]]:
     """Train a network on the train posters, and keep a resume file after every epoch.
 
     Args:
-        dataset: The posters.
+        dataset: The posters, decoded at decoded_size().
+        size: Width and height of the input, in pixels.
+        recipe: How to train.
         run: The arguments of the run as checkpoint.json has them, and the dataset's fingerprint.
         weights: Where the body starts: 'imagenet', 'none' or a safetensors file.
         folder: The folder of the resume file, which will be the checkpoint's.
@@ -57,12 +72,13 @@ def fine_tune(
     Raises:
         CheckpointError: The resume file is that of a run with other settings.
     """
-    recipe, first_genre = RECIPES[run["recipe"]], run["labels"] == "first"
+    first_genre = run["labels"] == "first"
     loaders = data_loaders(
-        dataset, run["batch_size"], run["device"], augment=recipe.augment, first_genre=first_genre
+        dataset, size, recipe, run["batch_size"], run["device"], first_genre=first_genre
     )
     learner = make_learner(
         loaders,
+        recipe,
         run["architecture"],
         weights,
         run["precision"],
@@ -70,11 +86,12 @@ def fine_tune(
         first_genre=first_genre,
     )
     state = TrainingState(folder, run, recipe.keep)
+    if recipe.average:
+        state.average = WeightAverage(learner.model, recipe.average)
     optimizer = state.load(learner) if resume else None
     if optimizer is not None:
         click.echo(f"Resuming after {len(state.records)} epochs.", err=True)
-    schedule = stages(run["epochs"], run["learning_rate"])
-    _run_stages(learner, schedule, state, optimizer, valid_scorer(dataset))
+    _run_stages(learner, stages(recipe), state, optimizer, valid_scorer(dataset))
     learner.model.load_state_dict(state.kept_weights)
     return learner.model, state.records
 
@@ -104,6 +121,7 @@ def _run_stages(
 
 def _run_stage(learner: Learner, stage: Stage, state: TrainingState, epochs: Callback) -> None:
     bar = [_ProgressBar()] if sys.stderr.isatty() else []
+    average = [_Averaging(state.average)] if state.average else []
     try:
         with learner.no_logging():
             learner.fit_one_cycle(
@@ -112,7 +130,7 @@ def _run_stage(learner: Learner, stage: Stage, state: TrainingState, epochs: Cal
                 pct_start=stage.pct_start,
                 div=stage.div,
                 start_epoch=state.epoch,
-                cbs=[epochs, *bar],
+                cbs=[*average, epochs, *bar],
             )
     finally:
         for one in bar:
@@ -160,6 +178,26 @@ class _Epochs(Callback):
         }
         self.state.finish_epoch(self.learn, record)
         print_record(record)
+
+
+class _Averaging(Callback):
+    """Adds the weights to their running average after each step, and validates the average."""
+
+    order = 55  # before _Epochs
+
+    def __init__(self, average: WeightAverage) -> None:
+        self.average = average
+
+    def after_batch(self) -> None:
+        if self.training:
+            self.average.update_parameters(self.learn.model)
+
+    def before_validate(self) -> None:
+        self.weights = copied(self.learn.model)
+        self.learn.model.load_state_dict(self.average.module.state_dict())
+
+    def after_validate(self) -> None:
+        self.learn.model.load_state_dict(self.weights)
 
 
 class _ProgressBar(Callback):

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import time
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,16 @@ from .checkpoint import (
 from .dataset import Dataset, load_dataset
 from .finetune import fine_tune
 from .first_genre import first_genre_only, measure_first_genre
-from .head import BATCH_SIZE, EPOCHS, train_head
-from .learner import RECIPES, choose_device, choose_precision
+from .head import BATCH_SIZE, EPOCHS, LEARNING_RATE, train_head
+from .learner import RECIPES, Recipe, choose_device, choose_precision, decoded_size
 from .provenance import device_name, today
 from .resume import RESUME
 from .table import SPLITS, TableError
 
 CALIBRATION_POSTERS = 512
 """How many train posters the document names for int8 calibration: the exporter knows no splits."""
+
+MEASURED = ("valid", "test")
 
 LICENCES = {"code": "Apache-2.0"}  # only the user knows those of posters, labels and backbone
 
@@ -53,6 +56,8 @@ def run_fit(
     epochs: int | None,
     batch_size: int,
     learning_rate: float | None,
+    changes: tuple[tuple[str, float], ...],
+    fraction: int,
     min_posters: int,
     precision: str,
     domains: tuple[str, ...],
@@ -77,9 +82,13 @@ def run_fit(
     _check_weights(weights, architecture)
     first_genre = labels == "first"
     size = size or ((128, 128) if first_genre else (182, 268))
+    settings = adjusted(RECIPES[recipe], changes, epochs, learning_rate)
+    decoded = size if frozen else decoded_size(size, settings)
     dataset = load_dataset(
-        table, posters, size, seed=seed, min_posters=min_posters, domains=domains
+        table, posters, decoded, seed=seed, min_posters=min_posters, domains=domains
     )
+    if fraction > 1:
+        dataset = dataset.thinned(fraction)
     if first_genre:
         dataset = first_genre_only(dataset, min_posters)
     _report_and_check(dataset)
@@ -95,9 +104,11 @@ def run_fit(
         "frozen": frozen,
         "weights": Path(weights).name,
         "size": f"{size[0]}x{size[1]}",
-        "epochs": epochs or (EPOCHS if frozen else RECIPES[recipe].epochs),
+        "epochs": epochs or (EPOCHS if frozen else settings.epochs),
         "batch_size": BATCH_SIZE if frozen else largest,
-        "learning_rate": learning_rate or RECIPES[recipe].learning_rate,
+        "learning_rate": learning_rate or (LEARNING_RATE if frozen else settings.learning_rate),
+        "settings": {} if frozen else asdict(settings),
+        "fraction": fraction,
         "min_posters": min_posters,
         "precision": precision,
         "domains": list(domains),
@@ -107,9 +118,9 @@ def run_fit(
     run = {**arguments, "dataset": dataset.fingerprint()}
     torch.manual_seed(seed)  # the head's first weights
     if frozen:
-        network, records = train_head(dataset, run, weights)
+        network, records = train_head(dataset, settings, run, weights)
     else:
-        network, records = fine_tune(dataset, run, weights, output, resume=resume)
+        network, records = fine_tune(dataset, size, settings, run, weights, output, resume=resume)
     document = {
         "name": name or output.resolve().name,
         "version": model_version,
@@ -119,8 +130,34 @@ def run_fit(
         **_named_posters(dataset),
     }
     document["licences"] |= dict(licences)
+    if decoded != size:  # measured as users' posters are seen: squished to the input size at once
+        dataset = load_dataset(
+            table, posters, size, seed=seed, domains=domains, splits=MEASURED, genres=dataset.genres
+        )
     _write_checkpoint(output, network, document, dataset, arguments)
     click.echo(f"Wrote {output}.", err=True)
+
+
+def adjusted(
+    recipe: Recipe,
+    changes: tuple[tuple[str, float], ...],
+    epochs: int | None,
+    learning_rate: float | None,
+) -> Recipe:
+    """Return a recipe with some of its settings changed.
+
+    Raises:
+        UsageError: A recipe has no such setting.
+    """
+    names = {field.name for field in fields(Recipe)} - {"keep", "epochs", "learning_rate"}
+    settings: dict[str, Any] = {}
+    for name, number in changes:
+        if name not in names:
+            raise click.UsageError(f"--set {name}: choose from {', '.join(sorted(names))}.")
+        settings[name] = type(getattr(recipe, name))(number)
+    settings |= {"epochs": epochs} if epochs else {}
+    settings |= {"learning_rate": learning_rate} if learning_rate else {}
+    return replace(recipe, **settings)
 
 
 def _write_checkpoint(

@@ -21,19 +21,21 @@ from .backbone import load_body
 from .checkpoint import new_network, normalised
 from .dataset import Dataset
 from .epochs import Record, Scorer, print_record, rounded, seed_everything, valid_scorer
-from .learner import RECIPES
+from .learner import Recipe
 
 EPOCHS = 12
 BATCH_SIZE = 256
+LEARNING_RATE = 2e-3
 
 
 def train_head(
-    dataset: Dataset, run: dict[str, Any], weights: str
+    dataset: Dataset, recipe: Recipe, run: dict[str, Any], weights: str
 ) -> tuple[nn.Sequential, list[Record]]:
     """Train the head of a network over a body that stays as it is.
 
     Args:
-        dataset: The posters. With an augmenting recipe, train posters are also seen mirrored.
+        dataset: The posters.
+        recipe: If it changes posters at random, train posters are also seen mirrored.
         run: The arguments of the run as checkpoint.json has them.
         weights: Where the body's weights come from: 'imagenet', 'none' or a safetensors file.
 
@@ -47,7 +49,7 @@ def train_head(
         load_body(network, run["architecture"], Path(weights))
     train, labels = dataset.indices("train"), dataset.labels()
     features = body_features(network, dataset.pixels, run["precision"], run["device"])
-    if RECIPES[run["recipe"]].augment:  # of all augmentations, a mirror image costs the least
+    if recipe.augment or recipe.look:  # of all augmentations, a mirror image costs the least
         mirrored = dataset.pixels[train, :, ::-1]
         added = body_features(network, mirrored, run["precision"], run["device"])
         features = np.concatenate([features, added])

@@ -1,7 +1,7 @@
 """Bootstrap intervals (Efron 1979): how far measures would move with other posters.
 
-Posters are drawn with replacement within each domain. What another training run would change is not
-in these intervals.
+Films are drawn with replacement, each with all its posters. What another training run would change
+is not in these intervals.
 
 A resample is a row of counts, and measures are computed from counts, so that posters are sorted
 once for all resamples. scikit-learn's measures with sample_weight give the same values, but sort
@@ -72,16 +72,16 @@ def bootstrap(
         predictions: The model's predictions.
         mode: The mode of thresholds for F1.
         resamples: How many resamples.
-        seed: The seed. Resamples depend only on it and on the number of posters of each domain, so
-            the values of two models for the same posters are paired.
+        seed: The seed. Resamples depend only on it and on the posters' films, so the values of two
+            models for the same posters are paired.
     """
     p = predictions
     resampled: Resampled = {}
-    for number, domain in enumerate(np.unique(p.domains)):
+    counts = resample(p.imdb_ids, resamples, seed)
+    for domain in np.unique(p.domains):
         chosen = p.domains == domain
-        counts = resample(int(chosen.sum()), resamples, (seed, number))
         resampled[str(domain)] = measures(
-            p.probabilities[chosen], p.labels[chosen], p.thresholds[mode], counts
+            p.probabilities[chosen], p.labels[chosen], p.thresholds[mode], counts[:, chosen]
         )
     parts = list(resampled.values())
     resampled[MEAN] = {
@@ -90,11 +90,21 @@ def bootstrap(
     return resampled
 
 
-def resample(posters: int, resamples: int, seed: tuple[int, ...]) -> Counts:
-    """Count how often each poster is drawn: [resamples, posters]; each row sums to posters."""
-    shares = np.full(posters, 1 / posters)
-    drawn = np.random.default_rng(seed).multinomial(posters, shares, size=resamples)
-    return drawn.astype(np.float32)
+def resample(imdb_ids: NDArray[np.int64], resamples: int, seed: int) -> Counts:
+    """Draw as many films as there are, with replacement, each with all its posters.
+
+    Args:
+        imdb_ids: The film of each poster, [posters].
+        resamples: How often to draw.
+        seed: The seed.
+
+    Returns:
+        How often each poster is drawn, [resamples, posters].
+    """
+    films, film_of_poster = np.unique(imdb_ids, return_inverse=True)
+    shares = np.full(len(films), 1 / len(films))
+    drawn = np.random.default_rng(seed).multinomial(len(films), shares, size=resamples)
+    return drawn.astype(np.float32)[:, film_of_poster]
 
 
 def measures(
@@ -173,15 +183,16 @@ def _calibration_errors(
     order = np.argsort(probabilities, axis=None, kind="stable")
     gaps = (probabilities.astype(np.float64) - labels).ravel()[order]
     posters, bins = order // labels.shape[1], metrics.BINS
-    sizes = np.full(bins, labels.size // bins)
-    sizes[: labels.size % bins] += 1  # as numpy.array_split cuts
-    ends = np.cumsum(sizes)
     errors = np.empty(len(counts))
     for row, drawn in enumerate(counts.astype(np.float64)):
         weights = drawn[posters]
         ranks = np.cumsum(weights)
+        pairs = int(ranks[-1])
+        sizes = np.full(bins, pairs // bins)
+        sizes[: pairs % bins] += 1  # as numpy.array_split cuts
+        ends = np.cumsum(sizes)
         summed = np.cumsum(weights * gaps)
         last = np.searchsorted(ranks, ends)  # the pair in which a bin ends, however often drawn
         upto = summed[last] - (ranks[last] - ends) * gaps[last]
-        errors[row] = np.abs(np.diff(upto, prepend=0)).sum() / labels.size
+        errors[row] = np.abs(np.diff(upto, prepend=0)).sum() / pairs
     return errors

@@ -19,9 +19,11 @@ from fastai.vision.augment import aug_transforms
 from fastai.vision.core import PILImage
 from fastai.vision.data import ImageBlock
 from fastai.vision.learner import vision_learner
+from torch import nn
 
 from genre_infer.errors import DeviceError
 
+from .augment import MARGIN, PosterCrop, PosterLook
 from .backbone import load_body
 from .checkpoint import ARCHITECTURES, MEAN, STD
 from .dataset import Dataset
@@ -32,17 +34,33 @@ class Recipe:
     """How a network is trained.
 
     Attributes:
-        epochs: Epochs of fine-tuning, after one with a frozen body.
+        epochs: Epochs of fine-tuning all layers.
         augment: Whether train posters are mirrored, zoomed and relit at random.
         keep: The epoch that becomes the checkpoint: "best" by macro average precision on valid, or
             "last".
-        learning_rate: The highest of the one-cycle schedule.
+        learning_rate: The highest of the one-cycle schedule, which is the head's.
+        frozen_epochs: Epochs before them in which only the head learns.
+        slowest: The lowest layers' learning rate, as a share of the head's, 0 to 1.
+        weight_decay: That of all weights but batch norms' and biases.
+        crop: The smallest part of a poster that is trained on, as a share of its area, 0 to 1.
+        look: How strongly light, colour, sharpness and compression are changed; 1 is the usual
+            amount, 0 none.
+        average: The decay of the running average of the weights that is kept; 0 for no average.
+        missing: How much less an absent genre counts the less the network believes in it: the
+            exponent of the asymmetric loss. 0 for plain cross-entropy.
     """
 
     epochs: int
     augment: bool
     keep: str
     learning_rate: float = 2e-3  # fine_tune's own default
+    frozen_epochs: int = 1
+    slowest: float = 0.01
+    weight_decay: float = 0.01
+    crop: float = 1.0
+    look: float = 0.0
+    average: float = 0.0
+    missing: float = 0.0
 
 
 RECIPES = {
@@ -141,16 +159,30 @@ def _first_genre_of(dataset: Dataset, position: int) -> str:
     return dataset.posters[position].genres[0]
 
 
+def decoded_size(size: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
+    """Return the width and height at which posters are decoded to train at an input size."""
+    if recipe.crop == 1:
+        return size
+    return round(size[0] * MARGIN), round(size[1] * MARGIN)
+
+
 def data_loaders(
-    dataset: Dataset, batch_size: int, device: str, *, augment: bool, first_genre: bool = False
+    dataset: Dataset,
+    size: tuple[int, int],
+    recipe: Recipe,
+    batch_size: int,
+    device: str,
+    *,
+    first_genre: bool = False,
 ) -> DataLoaders:
     """Make fastai's DataLoaders of the train and valid posters, from pixels in memory.
 
     Args:
-        dataset: The posters.
+        dataset: The posters, decoded at decoded_size().
+        size: Width and height of the input, in pixels.
+        recipe: How train posters are changed at random.
         batch_size: Posters per batch.
         device: 'cpu' or 'cuda'.
-        augment: Whether train posters are mirrored, zoomed and relit at random.
         first_genre: Whether the target is the one first genre instead of all genres.
     """
     label: Callable[[Dataset, int], Any] = _first_genre_of if first_genre else _genres_of
@@ -159,7 +191,10 @@ def data_loaders(
         if first_genre
         else MultiCategoryBlock(vocab=dataset.genres)
     )
-    transforms = aug_transforms(max_rotate=0, max_warp=0, max_zoom=1.15) if augment else []
+    pictures: list[Any] = [PosterCrop(size, recipe.crop)] if recipe.crop < 1 else []
+    if recipe.look:
+        pictures.append(PosterLook(recipe.look))
+    batches = aug_transforms(max_rotate=0, max_warp=0, max_zoom=1.15) if recipe.augment else []
     positions = [i for i, poster in enumerate(dataset.posters) if poster.split != "test"]
     valid = [k for k, i in enumerate(positions) if dataset.posters[i].split == "valid"]
     block = DataBlock(
@@ -167,15 +202,43 @@ def data_loaders(
         get_x=partial(_picture, dataset),
         get_y=partial(label, dataset),
         splitter=IndexSplitter(valid),
-        batch_tfms=[*transforms, Normalize.from_stats(MEAN, STD, cuda=device == "cuda")],
+        item_tfms=pictures,
+        batch_tfms=[*batches, Normalize.from_stats(MEAN, STD, cuda=device == "cuda")],
     )
     return block.dataloaders(
         positions, bs=batch_size, num_workers=0, device=torch.device(device), path=Path()
     )
 
 
+class AsymmetricLoss(nn.Module):
+    """Cross-entropy in which an absent genre counts by its probability to the power of `missing`.
+
+    Tables leave out genres more often than they name wrong ones. From Ridnik et al. (2021),
+    'Asymmetric Loss For Multi-Label Classification', with their margin of 0.05.
+    """
+
+    def __init__(self, missing: float, margin: float = 0.05) -> None:
+        super().__init__()
+        self.missing, self.margin = missing, margin
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of logits and labels, both [posters, genres]."""
+        believed = (logits.sigmoid() - self.margin).clamp(min=0, max=1 - 1e-6)
+        absent = torch.log1p(-believed) * believed.detach() ** self.missing
+        return -(labels * nn.functional.logsigmoid(logits) + (1 - labels) * absent).mean()
+
+    def activation(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return probabilities, for fastai."""
+        return logits.sigmoid()
+
+    def decodes(self, probabilities: torch.Tensor) -> torch.Tensor:
+        """Return labels, for fastai."""
+        return probabilities > 0.5
+
+
 def make_learner(
     loaders: DataLoaders,
+    recipe: Recipe,
     architecture: str,
     weights: str,
     precision: str,
@@ -187,6 +250,7 @@ def make_learner(
 
     Args:
         loaders: The posters.
+        recipe: Its weight decay and its loss are used.
         architecture: One of ARCHITECTURES.
         weights: Where the body starts: 'imagenet' (torchvision's, which fastai downloads), 'none'
             or a safetensors file.
@@ -203,6 +267,8 @@ def make_learner(
         pretrained=weights == "imagenet",
         normalize=False,  # data_loaders() does, whatever the weights
         metrics=accuracy if first_genre else accuracy_multi,
+        wd=recipe.weight_decay,
+        loss_func=AsymmetricLoss(recipe.missing) if recipe.missing and not first_genre else None,
         cbs=[ChannelsLast(), *mixed_precision(precision, device)],
     )
     if weights not in ("imagenet", "none"):

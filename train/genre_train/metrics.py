@@ -19,6 +19,9 @@ Labels = NDArray[np.bool_]
 FEWEST_POSTERS = 30  # a genre with fewer positives in a domain is left out of its macro averages
 BINS = 15
 POOLED, MEAN = "pooled", "mean of domains"
+EARLIER = ("kaggle", "kgp")
+EARLIER_MEAN = "mean of kaggle and kgp"
+"""The headline over the domains that all figures before the third one are about."""
 
 TITLES = {
     "macro_ap": "macro AP",
@@ -133,6 +136,8 @@ def by_domain(
 ) -> dict[str, dict[str, float]]:
     """Measure each domain, their mean (MEAN), and all posters together (POOLED).
 
+    With further domains beside the EARLIER ones, their mean has a row too (EARLIER_MEAN).
+
     Args:
         probabilities: [posters, genres], 0 to 1.
         labels: bool [posters, genres].
@@ -147,10 +152,16 @@ def by_domain(
         chosen = domains == domain
         rows[str(domain)] = measure(probabilities[chosen], labels[chosen], thresholds)
     parts = list(rows.values())
-    rows[MEAN] = {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
-    rows[MEAN]["posters"] = float(len(labels))
+    rows[MEAN] = _mean(parts)
+    if set(EARLIER) < set(rows) - {MEAN}:
+        rows[EARLIER_MEAN] = _mean([rows[domain] for domain in EARLIER])
     rows[POOLED] = measure(probabilities, labels, thresholds)
     return rows
+
+
+def _mean(parts: list[dict[str, float]]) -> dict[str, float]:
+    mean = {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
+    return mean | {"posters": sum(part["posters"] for part in parts)}
 
 
 def headline(

@@ -9,6 +9,8 @@ import torch
 from fastai.learner import Learner
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from .checkpoint import CheckpointError
 from .epochs import Record, rounded
@@ -17,6 +19,25 @@ from .files import whole_file
 RESUME = "resume.safetensors"
 
 Tensors = dict[str, torch.Tensor]
+
+
+class WeightAverage(AveragedModel):
+    """A running average of a network's weights and batch-norm statistics (EMA).
+
+    Args:
+        network: The network.
+        decay: How much of the average stays at each step, 0 to 1; less in the first steps.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__(network, avg_fn=self._mixed, use_buffers=True)
+        self.decay = decay
+
+    def _mixed(self, average: torch.Tensor, weight: torch.Tensor, steps: Any) -> torch.Tensor:
+        if not average.is_floating_point():  # batch norm's count of batches
+            return weight
+        decay = min(self.decay, (1 + int(steps)) / (10 + int(steps)))
+        return average.lerp(weight, 1 - decay)
 
 
 @dataclass
@@ -32,6 +53,7 @@ class TrainingState:
         best: The highest macro_ap so far.
         records: One record per finished epoch.
         kept_weights: The weights of the epoch that is kept so far.
+        average: The running average of the weights, where the recipe has one. It is what is kept.
     """
 
     folder: Path
@@ -42,6 +64,7 @@ class TrainingState:
     best: float = -1.0
     records: list[Record] = field(default_factory=list)
     kept_weights: Tensors = field(default_factory=dict)
+    average: WeightAverage | None = None
 
     def finish_epoch(self, learner: Learner, record: Record) -> None:
         """Add an epoch's record, keep its weights if they are to be kept, and save the state.
@@ -53,10 +76,7 @@ class TrainingState:
         self.records.append(rounded(record))
         if self.keep == "last" or record["macro_ap"] > self.best:
             self.best = record["macro_ap"]
-            self.kept_weights = {
-                name: tensor.detach().cpu().clone()
-                for name, tensor in learner.model.state_dict().items()
-            }
+            self.kept_weights = copied(self.average.module if self.average else learner.model)
         self.stage, self.epoch = record["stage"], record["epoch"] + 1
         self.save(learner)
 
@@ -65,6 +85,8 @@ class TrainingState:
         tensors = {f"model.{k}": v for k, v in learner.model.state_dict().items()}
         if self.keep == "best":
             tensors |= {f"best.{k}": v for k, v in self.kept_weights.items()}
+        if self.average:
+            tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         scalars: list[dict[str, float | bool]] = []
         for i, state in enumerate(learner.opt.state_dict()["state"]):
             scalars.append({k: v for k, v in state.items() if not torch.is_tensor(v)})
@@ -105,11 +127,19 @@ class TrainingState:
         self.stage, self.epoch, self.best = header["stage"], header["epoch"], header["best"]
         self.records = header["records"]
         learner.model.load_state_dict(_with_prefix(tensors, "model."))
-        self.kept_weights = _with_prefix(tensors, "best." if self.keep == "best" else "model.")
+        last = "average.module." if self.average else "model."
+        self.kept_weights = _with_prefix(tensors, "best." if self.keep == "best" else last)
+        if self.average:
+            self.average.load_state_dict(_with_prefix(tensors, "average."))
         optimizer: list[dict[str, Any]] = header["optimizer"]
         for i, state in enumerate(optimizer):
             state |= _with_prefix(tensors, f"opt.{i}.")
         return optimizer
+
+
+def copied(network: nn.Module) -> Tensors:
+    """Return a copy of a network's weights, on the processor."""
+    return {name: t.detach().cpu().clone() for name, t in network.state_dict().items()}
 
 
 def _with_prefix(tensors: Tensors, prefix: str) -> Tensors:

@@ -171,7 +171,9 @@ def compare(
         for name in ("ap_before", "ap_after", "difference")
     }
     changes = {"largest_change": float(change.max()), "mean_change": float(change.mean())}
-    low, high = _difference_interval(labels[:, columns], before[:, columns], after[:, columns])
+    low, high = _difference_interval(
+        predictions.imdb_ids[chosen], labels[:, columns], before[:, columns], after[:, columns]
+    )
     total = {"genre": ALL, "support": len(labels), **mean, **changes, "low": low, "high": high}
     return [*rows, {**form, **total}]
 
@@ -189,11 +191,14 @@ def _figures(
 
 
 def _difference_interval(
-    labels: NDArray[np.bool_], before: NDArray[np.float32], after: NDArray[np.float32]
+    imdb_ids: NDArray[np.int64],
+    labels: NDArray[np.bool_],
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
 ) -> tuple[float, float]:
     if not labels.shape[1]:
         return np.nan, np.nan
-    counts = resample(len(labels), RESAMPLES, (0,))
+    counts = resample(imdb_ids, RESAMPLES, 0)
     differences = [
         ranking(after[:, column], labels[:, column], counts)[0]
         - ranking(before[:, column], labels[:, column], counts)[0]

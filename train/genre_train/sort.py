@@ -113,8 +113,12 @@ def make_plan(table: Path, posters: Path, output: Path, mode: str) -> Plan:
         folder = output / folder_name(film.genres[0])
         if folder not in sorted_before:
             sorted_before[folder] = poster_files(folder)
-        if film.imdb_id in files:
-            _plan_poster(plan, files[film.imdb_id][0], folder, mode)
+        if film.file is not None:
+            found = [posters / film.file] if (posters / film.file).is_file() else []
+        else:
+            found = files.get(film.imdb_id, [])
+        if found:
+            _plan_poster(plan, found[0], folder, mode)
         elif film.imdb_id in sorted_before[folder]:  # an earlier --move put it there
             plan.already_there.append(sorted_before[folder][film.imdb_id][0])
         else:

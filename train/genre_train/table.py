@@ -22,26 +22,29 @@ class TableError(GenreInferError):
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """One usable row.
+    """One usable row: a film, or one of its posters where the table has a column 'file'.
 
     Attributes:
         imdb_id: The number of the IMDb id: 114709 for tt0114709.
         genres: In the row's order.
         split: One of SPLITS; None if the table has no such column.
         domain: Where the poster is from; None if the table does not say.
+        file: The poster's file, relative to the posters' folder; None if the table does not say.
     """
 
     imdb_id: int
     genres: tuple[str, ...]
     split: str | None
     domain: str | None
+    file: str | None = None
 
 
 def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], Counter[str]]:
     """Read the films of a table, and count the rows that are left out by reason.
 
     A row needs only an IMDb id and a genre. Of several rows with one id, the first usable one
-    counts.
+    counts. Only where the table has a column 'file' each row is a poster, and the rows of one film
+    must agree on its genres and its split.
 
     Args:
         path: The CSV file.
@@ -52,35 +55,55 @@ def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], C
         rows of the table.
 
     Raises:
-        TableError: The file is not a table of films, or has no usable row.
+        TableError: The file is not a table of films, has no usable row, or contradicts itself.
     """
     frame = _read_csv(path)
     columns = {str(name).strip().lower(): name for name in frame.columns}
     id_column = _column(columns, ID_COLUMNS, path)
     genre_column = _column(columns, GENRE_COLUMNS, path)
     split_column, domain_column = columns.get("split"), columns.get("domain")
+    file_column = columns.get("file")
     if domains and domain_column is None:
         raise TableError(f"{path.name} has no column 'domain'; leave --domain out.")
-    films: dict[int, Film] = {}
+    films: dict[tuple[int, str | None], Film] = {}
+    first_rows: dict[int, Film] = {}
     left_out: Counter[str] = Counter()
     for row in frame.to_dict("records"):
         imdb_id = parse_imdb_id(row[id_column])
         genres = parse_genres(row[genre_column])
         domain = str(row[domain_column]).strip() or None if domain_column is not None else None
+        file = str(row[file_column]).strip() if file_column is not None else None
         if imdb_id is None:
             left_out["no imdbId"] += 1
         elif domains and domain not in domains:
             left_out["another domain"] += 1
         elif not genres:
             left_out["no genre"] += 1
-        elif imdb_id in films:
+        elif file == "":
+            left_out["no file"] += 1
+        elif (imdb_id, file) in films:
             left_out["duplicate"] += 1
         else:
             split = _split(row[split_column], path) if split_column is not None else None
-            films[imdb_id] = Film(imdb_id, genres, split, domain)
+            film = Film(imdb_id, genres, split, domain, file)
+            _refuse_contradiction(first_rows.setdefault(imdb_id, film), film, path)
+            films[imdb_id, file] = film
     if not films:
         raise TableError(f"{path.name} has no usable row ({dict(left_out)}).")
     return list(films.values()), left_out
+
+
+def _refuse_contradiction(first: Film, other: Film, path: Path) -> None:
+    for what, one, two in (
+        ("genres", sorted(first.genres), sorted(other.genres)),
+        ("split", first.split, other.split),
+    ):
+        if one != two:
+            raise TableError(
+                f"{path.name}: the posters {first.file} and {other.file} are both of the film "
+                f"{first.imdb_id}, but their {what} differ: {one} and {two}. Give all rows of a "
+                f"film the same {what}."
+            )
 
 
 def parse_imdb_id(text: str) -> int | None:
