@@ -320,3 +320,19 @@ def test_confusion_is_normalised_by_row(tmp_path: Path) -> None:
     np.testing.assert_allclose(shares[:2], [[0.75, 0.25, 0], [0, 1, 0]])
     assert {text.get_text() for text in panel.texts} == {"75", "25", "100"}
     assert panel.get_yticklabels()[0].get_text() == "Action (4)"
+
+
+def test_a_model_measured_before_a_domain_was_added_is_compared_over_the_others(
+    tmp_path: Path,
+) -> None:
+    whole = make_predictions()
+    kept = np.flatnonzero(whole.domains != np.unique(whole.domains)[0])
+    for name, predictions in (("whole", whole), ("part", whole.of(kept))):
+        predictions.save(tmp_path / f"{name}.npz")
+    command = ["results", str(tmp_path / "whole.npz"), str(tmp_path / "part.npz")]
+    done = CliRunner().invoke(main, [*command, "-o", str(tmp_path / "page")])
+    assert done.exit_code == 0, done.stderr
+    (row,) = csv.DictReader((tmp_path / "page" / "compared.csv").open())
+    assert int(row["posters"]) == len(kept) < len(whole.labels)
+    assert float(row["difference"]) == float(row["largest"]) == 0
+    assert float(row["agree"]) == 1

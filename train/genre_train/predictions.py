@@ -69,6 +69,16 @@ class Predictions:
             thresholds={mode: row[columns] for mode, row in self.thresholds.items()},
         )
 
+    def of(self, posters: NDArray[np.int64]) -> "Predictions":
+        """Return the predictions for the posters at these positions."""
+        return replace(
+            self,
+            imdb_ids=self.imdb_ids[posters],
+            domains=self.domains[posters],
+            labels=self.labels[posters],
+            probabilities=self.probabilities[posters],
+        )
+
     @staticmethod
     def load(path: Path) -> "Predictions":
         """Read what save() wrote.

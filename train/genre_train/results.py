@@ -32,6 +32,7 @@ MODES = {
 }
 COMPARED = {
     "model": "model",
+    "posters": "posters of both",
     "genres": "genres of both",
     "macro_ap": "macro AP (mean of domains)",
     "difference": "difference",
@@ -117,18 +118,25 @@ def _check(first: Predictions, others: list[Predictions], paths: tuple[Path, ...
                 f"{path} has no thresholds of the mode {MODE}, which the page needs. Store the "
                 "predictions of a model trained with --labels all."
             )
-        same = np.array_equal(one.imdb_ids, first.imdb_ids)
-        genres = _shared(first, one)
-        labels, given = first.only(genres).labels, one.only(genres).labels
-        if not (same and genres and np.array_equal(labels, given)):
+        ours, theirs = _shared(first, one)
+        if not ours.labels.size or not np.array_equal(ours.labels, theirs.labels):
             raise GenreInferError(
                 f"{path} is of other posters or genres than {paths[0]}; give it a page of its own."
             )
 
 
-def _shared(first: Predictions, other: Predictions) -> list[str]:
-    """Return the genres of both: a model trained on fewer posters may lack rare ones."""
-    return [genre for genre in first.genres if genre in other.genres]
+def _shared(first: Predictions, other: Predictions) -> tuple[Predictions, Predictions]:
+    """Return both for the posters and genres that they share.
+
+    A model that was trained on fewer posters may lack rare genres, and one that was measured before
+    a domain was added lacks its posters. A poster is known by its film and domain.
+    """
+    keys = [list(zip(p.imdb_ids.tolist(), p.domains.tolist(), strict=True)) for p in (first, other)]
+    place = {key: position for position, key in enumerate(keys[1])}
+    pairs = [(i, place[key]) for i, key in enumerate(keys[0]) if key in place]
+    ours, theirs = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    genres = [genre for genre in first.genres if genre in other.genres]
+    return first.of(ours).only(genres), other.of(theirs).only(genres)
 
 
 def make_tables(first: Predictions, others: list[Predictions], epochs: Rows) -> Tables:
@@ -184,16 +192,14 @@ def _genre_rows(predictions: Predictions) -> Rows:
 
 
 def _compare(first: Predictions, resampled: Resampled, other: Predictions) -> dict[str, Any]:
-    """Compare another model with the first, on the same posters and over the genres of both.
+    """Compare another model with the first, over the posters and the genres of both.
 
     The row has the other's headline, the difference with its paired interval, and how far the two
     agree.
     """
-    genres = _shared(first, other)
-    if genres != first.genres:
-        first = first.only(genres)
-        resampled = bootstrap(first, MODE)
-    other = other.only(genres)
+    ours, other = _shared(first, other)
+    if ours.labels.shape != first.labels.shape:
+        first, resampled = ours, bootstrap(ours, MODE)
     resampled_other = bootstrap(other, MODE)
     low, high = interval(resampled_other[MEAN][HEADLINE] - resampled[MEAN][HEADLINE])
     reference, value = (
@@ -203,7 +209,8 @@ def _compare(first: Predictions, resampled: Resampled, other: Predictions) -> di
     named_first, named = (p.probabilities >= p.thresholds[MODE] for p in (first, other))
     return {
         "model": other.model,
-        "genres": len(genres),
+        "posters": len(other.labels),
+        "genres": len(other.genres),
         "macro_ap": value,
         "difference": value - reference,
         "low": low,
