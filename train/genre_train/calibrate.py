@@ -112,6 +112,9 @@ def fit_thresholds(
     high-precision: the lowest threshold that names at least FEWEST_NAMED posters with a precision
     of at least PRECISION, counted as (hits + 1) / (named + 2); None if there is no such threshold.
     high-recall: the highest threshold with a recall of at least RECALL.
+    The modes are nested: a genre that one mode names is also named by the modes after it, in the
+    order high-precision, balanced, high-recall. Where the rules above say otherwise, high-precision
+    or high-recall takes the threshold of balanced.
 
     Args:
         probabilities: [posters, genres], 0 to 1.
@@ -152,10 +155,11 @@ def _fit_genre(
     best = int(np.argmax(2 * hits / (named + positives)))  # F1 = 2 TP / (named + positives)
     precise = np.flatnonzero((precision >= PRECISION) & (named >= FEWEST_NAMED))
     complete = int(np.argmax(recall >= RECALL))
+    balanced = thresholds[best]
     return (
-        _rounded(thresholds[best]),
-        _rounded(thresholds[precise[-1]]) if len(precise) else None,
-        _rounded(thresholds[complete]),
+        _rounded(balanced),
+        _rounded(max(balanced, thresholds[precise[-1]])) if len(precise) else None,
+        _rounded(min(balanced, thresholds[complete])),
     )
 
 

@@ -113,10 +113,11 @@ def main() -> None:
 )
 @click.option(
     "--fraction",
+    metavar="N",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Train on every so many-th film, always the same ones: for trials.",
+    help="Train on one film in N, always the same ones: for trials.",
 )
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option("--force", is_flag=True, help="Start over in a folder that holds an earlier run.")

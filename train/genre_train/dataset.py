@@ -68,7 +68,7 @@ class Dataset:
         return np.array([i for i, p in enumerate(self.posters) if p.split == split], dtype=np.int64)
 
     def thinned(self, fraction: int) -> "Dataset":
-        """Return the dataset with only every `fraction`-th film of train, always the same ones."""
+        """Return the dataset with one in `fraction` films of train, always the same ones."""
         kept = [
             i
             for i, poster in enumerate(self.posters)
