@@ -18,6 +18,7 @@ import click
 import seed_log
 
 from genre_bench import tables
+from genre_train import shortcut
 from genre_train.markdown import table as markdown
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +78,7 @@ def _figures_of(path: Path) -> str:
     rows = [row for row in _read(path) if row.get("domain") != "pooled"]
     command = path.stem.partition("-")[0]
     if command == "shortcut":
-        return _table(rows, SHORTCUT, "genre-train shortcut", rows)
+        return _table(rows, shortcut.COLUMNS, "genre-train shortcut", rows)
     return _table(rows, tables.columns_of(path.stem, rows), f"genre-bench {command}", rows)
 
 
@@ -155,21 +156,6 @@ def _read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
-
-SHORTCUT = {
-    "domain": "posters of",
-    "size": "rewritten as",
-    "quality": "JPEG quality",
-    "genre": "genre",
-    "support": "posters",
-    "ap_before": "AP before",
-    "ap_after": "AP after",
-    "difference": "difference",
-    "low": "95 % low",
-    "high": "high",
-    "mean_change": "mean change of probability",
-}
-"""The columns of genre-train shortcut: key -> heading."""
 
 MAKERS: dict[str, Callable[[str], str]] = {
     "help": help_text,

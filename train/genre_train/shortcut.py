@@ -30,14 +30,23 @@ from .intervals import RESAMPLES, interval, ranking, resample
 from .predictions import Predictions, open_predictor, predict
 from .provenance import commit, processor, today
 
-FIGURES = {
+COLUMNS = {
+    "domain": "posters of",
+    "size": "rewritten as",
+    "quality": "JPEG quality",
+    "genre": "genre",
+    "support": "posters",
     "ap_before": "AP before",
     "ap_after": "AP after",
     "difference": "difference",
-    "largest_change": "largest change",
-    "mean_change": "mean change",
+    "low": "95 % low",
+    "high": "high",
+    "largest_change": "largest change of probability",
+    "mean_change": "mean change of probability",
 }
-"""Figure of a genre -> its heading in the printed table."""
+"""Key in the rows -> heading, on a terminal and in the documents."""
+
+FIGURES = ("ap_before", "ap_after", "difference", "largest_change", "mean_change")
 
 ALL = "mean of genres"
 
@@ -216,8 +225,8 @@ def _print(
         f"JPEG quality {rewrite.quality}"
     )
     table.add_column("genre")
-    for title in ("posters", *FIGURES.values()):
-        table.add_column(title, justify="right")
+    for name in ("support", *FIGURES):
+        table.add_column(COLUMNS[name], justify="right")
     for row in rows:
         cells = [f"{row[name]:.4f}" for name in FIGURES]
         table.add_row(row["genre"], str(row["support"]), *cells)
