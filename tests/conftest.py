@@ -66,16 +66,14 @@ def trim() -> None:
 
 
 @pytest.fixture(autouse=True)
-def trim_after_slow_tests(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
-    if request.node.get_closest_marker("slow"):
+def trim_around_slow_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The quick tests alone do without: it takes longer than most of them."""
+    slow = request.node.get_closest_marker("slow")
+    if slow:
         trim()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def trim_after_modules() -> Iterator[None]:
     yield
-    trim()
+    if slow:
+        trim()
 
 
 LOOKS = {"Comedy": (235, 220, 90), "Horror": (60, 10, 15), "Western": (200, 120, 50)}

@@ -1,5 +1,6 @@
 """Recipes: their settings, how posters are changed at random, the average of weights."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ def fit(collection: Any, output: Path, *args: str) -> Result:
     command = ["fit", "--table", str(collection.table), "--posters", str(collection.posters)]
     command += ["-o", str(output), "--architecture", "resnet18", "--weights", "none"]
     command += ["--size", "32x48", "--min-posters", "5", "--precision", "float32"]
+    gc.collect()  # the learner of the run before, which is a cycle
     return CliRunner().invoke(main, [*command, *args])
 
 
