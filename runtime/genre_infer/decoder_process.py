@@ -84,12 +84,12 @@ class ProcessDecoder(Decoder[Source]):
         if path is None or self._process is None:
             return super().decode(item)
         line = self._process.stdout.readline()
-        answer: Any = json.loads(line) if line.endswith(b"\n") else ["ok", None, ""]
-        status, limit, message = answer
-        if status is None:
-            raise GenreInferError(f"Decoding {path!r} failed: {message}")
-        if status != "ok":
-            raise PosterError(status, message, limit)
+        if line.endswith(b"\n"):  # else the process has ended, and no pixels follow either
+            status, limit, message = json.loads(line)
+            if status is None:
+                raise GenreInferError(f"Decoding {path!r} failed: {message}")
+            if status != "ok":
+                raise PosterError(status, message, limit)
         width, height = self._settings[:2]
         data = self._process.stdout.read(height * width * 3)
         if len(data) < height * width * 3:
