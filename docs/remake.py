@@ -18,12 +18,17 @@ import click
 import seed_log
 
 from genre_bench import tables
-from genre_train import shortcut
+from genre_train import modes, robustness, shortcut
 from genre_train.markdown import table as markdown
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 FASTAI = "fastai, PyTorch"
+TRAIN_COLUMNS = {
+    "modes": modes.COLUMNS,
+    "robustness": robustness.COLUMNS,
+    "shortcut": shortcut.COLUMNS,
+}
 BLOCK = re.compile(r"(<!-- (\w+): (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -77,8 +82,8 @@ def figures(name: str) -> str:
 def _figures_of(path: Path) -> str:
     rows = [row for row in _read(path) if row.get("domain") != "pooled"]
     command = path.stem.partition("-")[0]
-    if command == "shortcut":
-        return _table(rows, shortcut.COLUMNS, "genre-train shortcut", rows)
+    if command in TRAIN_COLUMNS:
+        return _table(rows, TRAIN_COLUMNS[command], f"genre-train {command}", rows)
     return _table(rows, tables.columns_of(path.stem, rows), f"genre-bench {command}", rows)
 
 

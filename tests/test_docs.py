@@ -227,7 +227,7 @@ def test_all_statuses_are_documented() -> None:
 
 @pytest.mark.slow  # genre_train imports fastai
 def test_all_modes_are_documented() -> None:
-    from genre_train.calibrate import MODES
+    from genre_train.thresholds import MODES
 
     formats = (ROOT / "docs" / "formats.md").read_text("utf-8")
     for name in MODES:

@@ -75,6 +75,20 @@ def parity(force: bool, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("models", nargs=-1, required=True, type=FILE)
+@together(TABLE, POSTERS, SPLIT, DEVICES, repeats(5), CSV, FORCE)
+def sizes(force: bool, **options: Any) -> None:
+    """Measure accuracy against cost, for MODELS of several input sizes.
+
+    genre-train calibrate CHECKPOINT --size makes a checkpoint of another size.
+    """
+    refuse_existing(force, options["csv_file"])
+    with needs_extra("bench"):
+        from .sizes import run_sizes
+    run_sizes(**options)
+
+
+@main.command()
 @together(MODEL, TABLE, POSTERS, SPLIT)
 @click.option(
     "--device", default="auto", show_default=True, help="Device, as for genre-infer --device."

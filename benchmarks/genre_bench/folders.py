@@ -76,7 +76,8 @@ def poster_folder(
         if posters is None:
             files = list(_draw(drawn, min(count or DRAWN, DRAWN), size or SIZE))
         else:
-            files = [Path(path) for path in islice(Discovery([str(posters)]), count)]
+            found = (Path(path) for path in Discovery([str(posters)]) if path)
+            files = list(islice(found, count))
         if not files:
             raise GenreInferError(f"The folder {posters} has no posters in it.")
         links = tuple(link_all(folder, files, count or len(files)))

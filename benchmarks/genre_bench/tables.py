@@ -36,6 +36,15 @@ COLUMNS: dict[str, dict[str, str]] = {
         "macro_ap_change_*": "change of macro AP, *",
         "met": "bound met",
     },
+    "sizes": {
+        "size": "input",
+        "system": "file, provider",
+        "macro_ap": "headline",
+        "earlier_ap": "kaggle and kgp",
+        "macro_auc": "macro AUC",
+        "gmacs": "multiply-accumulates, 10^9",
+        "posters_per_s": "posters/s, network alone",
+    },
     "int8": {
         "variant": "variant",
         "provider": "provider",

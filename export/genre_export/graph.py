@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import onnx
@@ -9,6 +10,7 @@ import torch
 from onnx import compose, parser
 
 from genre_infer.metadata import INPUT, KEY, OUTPUT, Metadata
+from genre_infer.onnx_reader import content_sha256, read_file
 
 from .fold import Folded
 
@@ -184,8 +186,14 @@ def join(preprocessing: onnx.ModelProto, network: onnx.ModelProto) -> onnx.Model
 
 
 def with_metadata(model: onnx.ModelProto, metadata: Metadata) -> bytes:
-    """Return the model's bytes with its metadata inside."""
-    onnx.helper.set_model_props(model, {KEY: json.dumps(metadata.to_document())})
+    """Return the model's bytes with its metadata inside, and in it the hash of all else."""
+    data = _serialized(model, metadata)
+    hashed = replace(metadata, content_sha256=content_sha256(data, read_file(data)))
     onnx.checker.check_model(model, full_check=True)
+    return _serialized(model, hashed)
+
+
+def _serialized(model: onnx.ModelProto, metadata: Metadata) -> bytes:
+    onnx.helper.set_model_props(model, {KEY: json.dumps(metadata.to_document())})
     data: bytes = model.SerializeToString(deterministic=True)
     return data

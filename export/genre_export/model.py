@@ -14,9 +14,9 @@ from genre_infer.errors import GenreInferError
 from genre_infer.metadata import Metadata
 from genre_infer.model_file import load_model, sidecar
 from genre_infer.posters import Pixels
-from genre_train.calibrate import fit_thresholds
 from genre_train.checkpoint import Checkpoint, read_checkpoint
 from genre_train.files import checksum_line, write_whole
+from genre_train.thresholds import fit_thresholds
 
 from .compared import Compared, calibration_posters, compared_posters
 from .difference import Difference, compare, engine_probabilities, refuse_mismatch

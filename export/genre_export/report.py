@@ -22,10 +22,10 @@ from genre_infer.engines import Engine, Request, open_engine
 from genre_infer.errors import DeviceError, GenreInferError
 from genre_infer.model_file import Model, info_document, load_model
 from genre_infer.posters import Pixels
-from genre_train.calibrate import FEWEST_POSITIVES
 from genre_train.checkpoint import Checkpoint, read_checkpoint
 from genre_train.files import write_whole
 from genre_train.provenance import commit, processor, today
+from genre_train.thresholds import FEWEST_POSITIVES
 
 from .bounds import RULES, bound, missed
 from .compared import Compared, compared_posters

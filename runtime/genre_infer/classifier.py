@@ -8,13 +8,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from .cores import available_cores
+from .decoder import Decoder
 from .engines import GPUS, CheckedEngine, Engine, Probabilities, Request, open_engine
 from .errors import GenreInferError
 from .metadata import Metadata
 from .model_file import load_model
-from .pipeline import Decoder, classified
+from .pipeline import classified
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 from .result import GenreProbability, Result
 
@@ -32,6 +34,7 @@ class Classifier:
             is the packaged model.
         sha256: The hash, in hexadecimal digits, that the model's bytes must have. The one in
             MODEL.sha256 beside a file, where there is one, is always checked.
+        require_hash: Refuse a model whose hash was not given and is not in MODEL.sha256.
         device: "cpu", "openvino", "cuda", "tensorrt", or "auto": the first of "cuda", "openvino"
             and "cpu" that works.
         mode: The operating point, one of those in the model's metadata.
@@ -54,6 +57,7 @@ class Classifier:
         thresholds: Each genre's threshold, or None for a genre that is never named.
         metadata: What the model says about itself.
         sha256: The hash of the model's bytes.
+        vouched: Whether this hash was given, is in MODEL.sha256, or is the packaged model's.
         device: The device in use: "cpu", "openvino", "cuda" or "tensorrt".
         provider: The execution provider in use, as the engine itself names it.
         batch_size: Posters in a batch of classify_many.
@@ -76,6 +80,7 @@ class Classifier:
         model: str | os.PathLike[str] | bytes | None = None,
         *,
         sha256: str | None = None,
+        require_hash: bool = False,
         device: str = "auto",
         mode: str = "balanced",
         threshold: float | None = None,
@@ -98,8 +103,8 @@ class Classifier:
         can_start_processes = bool(sys.executable) and not hasattr(sys, "frozen")
         if decoders == "processes" and not can_start_processes:
             raise GenreInferError('Only python itself can start processes: decoders="threads".')
-        loaded = load_model(model, sha256)
-        self.sha256 = loaded.sha256
+        loaded = load_model(model, sha256, require_hash=require_hash)
+        self.sha256, self.vouched = loaded.sha256, loaded.vouched
         self.metadata: Metadata = loaded.metadata
         self.genres = loaded.metadata.genres
         if mode not in self.metadata.thresholds:
@@ -148,16 +153,31 @@ class Classifier:
             return self._result(source, error)
         return self._result(source, self.predict(pixels[None])[0])
 
-    def classify_many(self, sources: Iterable[Source]) -> Generator[Result, None, None]:
+    def classify_many(self, sources: Iterable[Source | None]) -> Generator[Result, None, None]:
         """Classify posters lazily: one Result for each source, in order.
 
-        Decoding and computing run ahead in threads, by a few batches and no more. Closing the
-        generator, or leaving its loop, ends the threads and processes. Sources are taken by the
-        thread that asks for results.
+        Decoding and computing run ahead in threads, by a few batches and no more. They end when the
+        generator is closed or nothing refers to it, as after a loop over it that was left, or when
+        Python ends. Sources are taken by the thread that asks for results.
+
+        Args:
+            sources: What classify takes. None is no source: it says that the next one may take a
+                while, and that the results of those before it are wanted now.
+
+        Raises:
+            TypeError: This is one source instead of several.
         """
+        if isinstance(sources, str | bytes | os.PathLike | Image.Image | np.ndarray):
+            raise TypeError(
+                f"classify_many takes several sources, as in [source], not one {type(sources)}"
+            )
+        return self._classify_many(sources)
+
+    def _classify_many(self, sources: Iterable[Source | None]) -> Generator[Result, None, None]:
         problems: list[str] = []
         settings: dict[str, Any] = {"workers": self.threads, "timeout": self._timeout}
         decoder = self._new_decoder(problems)
+        outcomes: Generator[tuple[Source, Probabilities | Exception], None, None]
         outcomes = classified(sources, decoder, self._engine, size=self._size, **settings)
         with closing(outcomes):
             for source, outcome in outcomes:

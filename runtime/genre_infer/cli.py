@@ -1,7 +1,6 @@
 """The command genre-infer."""
 
 import os
-import re
 import sys
 import time
 from collections import Counter
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import PACKAGED_NAME, PACKAGED_VERSION, __version__
-from .cli_common import CommandGroup, ended_by_ctrl_c, with_option
+from .cli_common import CommandGroup, ended_by_ctrl_c, stopped_status, with_option
+from .cli_info import FILE, REQUIRE_HASH, SHA256, info, tell_of_unvouched
 
 if TYPE_CHECKING:
     from . import Classifier, Metadata, Result
@@ -20,22 +20,10 @@ if TYPE_CHECKING:
 
 _FORMAT = click.Choice(["table", "jsonl", "csv"])
 _SECONDS = click.FloatRange(0, 1_000_000, min_open=True)
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_MOST_SUFFIXES = 8  # that a summary names
 _LIMIT_OPTIONS = {"bytes": "--max-bytes", "pixels": "--max-pixels", "timeout": "--timeout"}
 
 
-def _hash(_context: Any, _parameter: Any, value: str | None) -> str | None:
-    if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value):
-        raise click.BadParameter("a sha256 has 64 hexadecimal digits.")
-    return value
-
-
-SHA256 = click.option(
-    "--sha256",
-    metavar="HEX",
-    callback=_hash,
-    help="Refuse a model with another hash. MODEL.sha256 beside it is always checked.",
-)
 MESSAGE = f"%(prog)s %(version)s, model {PACKAGED_NAME} {PACKAGED_VERSION}"
 
 
@@ -54,9 +42,28 @@ def main() -> None:
     "--format", "form", type=_FORMAT, help="Default: table on a terminal, otherwise jsonl."
 )
 @click.option(
-    "-o", "--output", type=_FILE, help="Write rows to a file, which appears once it is complete."
+    "-o",
+    "--output",
+    type=FILE,
+    help="Write rows to a file, which appears once it is complete; - is stdout.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing output file.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out files and folders of this name, or with a slash of this path within a searched "
+    "folder. May be repeated.",
+)
+@click.option(
+    "--no-follow-links",
+    "follow_links",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Do not search folders that links lead to.",
+    show_default=False,
+)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "openvino", "cuda", "tensorrt"]),
@@ -67,10 +74,11 @@ def main() -> None:
 @click.option(
     "--model",
     metavar="FILE|NAME",
-    type=_FILE,
+    type=FILE,
     help="A model's file, or the name of an installed one.",
 )
 @SHA256
+@REQUIRE_HASH
 @click.option(
     "--mode", default="balanced", help="Operating point: which of the model's thresholds apply."
 )
@@ -99,15 +107,23 @@ def main() -> None:
 )
 @click.option("--max-bytes", type=click.IntRange(1), default=1 << 26, help="Refuse larger files.")
 def classify(
-    paths: tuple[str, ...], form: str | None, output: Path | None, force: bool, **options: Any
+    paths: tuple[str, ...],
+    form: str | None,
+    output: Path | None,
+    force: bool,
+    exclude: tuple[str, ...],
+    follow_links: bool,
+    **options: Any,
 ) -> None:
     """Classify posters: files, folders (searched recursively), or - for a list on stdin.
 
     One row per poster, in input order. Exit status: 0 all posters ok, 1 some failed or none was
-    found, 2 wrong usage, 3 model or device, 130 Ctrl-C.
+    found, 2 wrong usage, 3 model or device, 130 Ctrl-C, 143 SIGTERM.
     """
     import logging
     import warnings
+
+    from PIL import Image
 
     from .classifier import Classifier
     from .discover import Discovery
@@ -115,6 +131,8 @@ def classify(
     from .posters import Limits
     from .rows import Output, OutputError
 
+    if output == Path("-"):
+        output = None
     if output and not output.name:
         raise click.UsageError("--output names no file.")
     if output and not output.parent.is_dir():
@@ -131,8 +149,10 @@ def classify(
     leave_out_converters()
     with ended_by_ctrl_c():
         opened = Classifier(limits=limits, expected_posters=1 if single else None, **options)
+    tell_of_unvouched(str(options["model"]), opened.vouched)
     with opened as classifier:
-        posters = Discovery(paths, sys.stdin.buffer if "-" in paths else None)
+        stdin = sys.stdin.buffer if "-" in paths else None
+        posters = Discovery(paths, stdin, exclude=exclude, follow_links=follow_links)
         try:
             destination = Output(output, force=force)
         except FileExistsError as error:
@@ -140,7 +160,8 @@ def classify(
         except OutputError as error:
             raise click.UsageError(str(error)) from None
         terminal = output is None and sys.stdout.isatty()
-        # Pillow warns of large pictures and odd EXIF; here these are rows.
+        Image.MAX_IMAGE_PIXELS = None  # --max-pixels counts
+        # Pillow warns of odd EXIF; here these are rows.
         warnings.filterwarnings("ignore", module="PIL")
         logging.getLogger("PIL").setLevel(logging.ERROR)
         sys.exit(_run(classifier, posters, destination, form or ("table" if terminal else "jsonl")))
@@ -166,14 +187,14 @@ def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form:
     except BaseException as error:  # also Ctrl-C: rows that are done stay written
         try:
             output.stop()
-        except KeyboardInterrupt:  # again, while the reader of our output stalls
-            _leave()
+        except KeyboardInterrupt as again:  # while the reader of our output stalls
+            _leave(again)
         if output.partial:
             click.echo(f"{counts.total()} rows are in {output.partial}.", err=True)
         if isinstance(error, KeyboardInterrupt):
             if shown is not results:
                 shown.close()  # gives the terminal its cursor back
-            _leave()
+            _leave(error)
         results.close()
         raise
     _summary(classifier, posters, counts, time.monotonic() - started)
@@ -189,10 +210,10 @@ def _naming_the_option(result: "Result") -> "Result":
     return replace(result, error=with_option(result.error or "", _LIMIT_OPTIONS[result.limit]))
 
 
-def _leave() -> None:
-    """End the process at once: Python would wait for the engine, or crash in it."""
+def _leave(error: KeyboardInterrupt) -> None:
+    """End the process at once: Python would wait for the engine."""
     click.echo("Stopped.", err=True)
-    os._exit(130)
+    os._exit(stopped_status(error))
 
 
 def _summary(
@@ -201,8 +222,16 @@ def _summary(
     total = counts.total()
     parts = [f"{total} poster{'s' * (total != 1)}" if total else "No posters found"]
     parts += [f"{count} {status}" for status, count in counts.most_common() if status != "ok"]
-    if posters.others:
-        parts.append(f"{posters.others} other files skipped")
+    if others := posters.others.total():
+        names = ", ".join(
+            f"{suffix or 'without suffix'} {count}"
+            for suffix, count in posters.others.most_common(_MOST_SUFFIXES)
+        )
+        parts.append(f"{others} other files skipped" + (f" ({names})" if not total else ""))
+    if posters.system_folders:
+        parts.append(f"{posters.system_folders} folders of the system skipped")
+    if posters.excluded:
+        parts.append(f"{posters.excluded} excluded")
     parts.append(f"{seconds:.1f} s on {classifier.provider}")
     click.echo("; ".join(parts) + ".", err=True)
     for sentence in classifier.skipped:
@@ -229,19 +258,4 @@ def faster_model(device: str, metadata: "Metadata") -> str | None:
     return f"The float16 file would be faster on a GPU: {export}, {install}, then --model {name}"
 
 
-@main.command()
-@click.argument("model", required=False, type=_FILE)
-@SHA256
-@click.option("--json", "as_json", is_flag=True, help="Show the whole metadata as JSON.")
-def info(model: Path | None, sha256: str | None, as_json: bool) -> None:
-    """Show what MODEL says about itself, without running it.
-
-    MODEL is a file or the name of an installed model; default: the packaged model.
-    """
-    import json
-
-    from .model_file import info_document, info_lines, load_model
-
-    loaded = load_model(model, sha256)
-    document = json.dumps(info_document(loaded), indent=1)
-    click.echo(document if as_json else "\n".join(info_lines(loaded)))
+main.add_command(info)

@@ -21,7 +21,8 @@ else:
 class CommandGroup(DefaultGroup):
     """A click group with an optional default subcommand, which reports errors in one sentence.
 
-    Exit statuses: 1 a failed read or write, 2 wrong usage, 3 a GenreInferError, 130 Ctrl-C.
+    Exit statuses: 1 a failed read or write, 2 wrong usage, 3 a GenreInferError, 130 Ctrl-C, 143
+    SIGTERM, which ends a command as Ctrl-C does.
     """
 
     default_cmd_name: str | None  # DefaultGroup's name for its parameter `default`
@@ -42,7 +43,7 @@ class CommandGroup(DefaultGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand, and turn its errors into a sentence and an exit status."""
-        with _in_one_sentence(ctx):
+        with _in_one_sentence(ctx), _sigterm_as_ctrl_c():
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,6 +57,33 @@ def with_option(sentence: str, option: str | None) -> str:
     return f"{stem} ({option}){sentence[len(stem) :]}" if option else sentence
 
 
+class Terminated(KeyboardInterrupt):
+    """The process got SIGTERM."""
+
+
+def stopped_status(error: KeyboardInterrupt) -> int:
+    """Return the exit status of a command that was stopped: 128 and the signal's number."""
+    return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does. As process 1 of a container it would be ignored."""
+    main_thread = threading.current_thread() is threading.main_thread()
+    replace = main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    if replace:
+        signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        if replace:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 @contextmanager
 def _in_one_sentence(ctx: click.Context) -> Iterator[None]:
     try:
@@ -65,9 +93,9 @@ def _in_one_sentence(ctx: click.Context) -> Iterator[None]:
     except GenreInferError as error:
         click.echo(f"Error: {with_option(str(error), _option(ctx, error.setting))}", err=True)
         ctx.exit(3)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         click.echo("Stopped.", err=True)
-        ctx.exit(130)
+        ctx.exit(stopped_status(error))
     except OSError as error:  # for example a full disk under our output
         # What is left in stdout's buffer must not be written when Python ends.
         with suppress(AttributeError, OSError, ValueError):  # no stdout, or one without a file

@@ -22,9 +22,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from .decoder import Decoder
 from .errors import GenreInferError
-from .pipeline import Decoder
 from .posters import Limits, Pixels, PosterError, Source, poster_pixels
 
 # These lead to a process's own files, as in `genre-infer <(curl …)`.
@@ -203,7 +204,8 @@ def main(words: list[str]) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    # Pillow warns of large pictures and odd EXIF; here these are rows.
+    Image.MAX_IMAGE_PIXELS = None  # our own limit counts
+    # Pillow warns of odd EXIF; here these are rows.
     warnings.simplefilter("ignore")
     logging.disable()
     if sys.platform != "win32":

@@ -17,6 +17,7 @@ KEY = "genre_infer"
 
 INPUT, OUTPUT = "image", "probabilities"
 PRECISIONS = ("float32", "float16", "int8")
+_OPTIONAL = ("details", "content_sha256")
 _DEEPEST = 20  # details within details; without a bound, readers run out of stack
 
 
@@ -36,6 +37,8 @@ class Metadata:
         licences: What -> licence.
         created_with: Package -> version.
         details: Anything else worth knowing, for example the dataset.
+        content_sha256: The hash of all else in the file, by which damage is noticed; None in files
+            from before 0.2.
     """
 
     name: str
@@ -49,10 +52,13 @@ class Metadata:
     licences: Mapping[str, str]
     created_with: Mapping[str, str]
     details: Mapping[str, Any] = field(default_factory=dict)
+    content_sha256: str | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return the JSON document as a dict, its format first."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
+        if self.content_sha256 is None:
+            del own["content_sha256"]
         return {"format": FORMAT, **own, "genres": list(self.genres)}
 
     @staticmethod
@@ -74,7 +80,7 @@ class Metadata:
             newer = f"The model's metadata has format {form}, newer than this runtime's {FORMAT}"
             raise ModelError(f"{newer}: pip install --upgrade genre-infer")
         names = [f.name for f in fields(Metadata)]
-        missing = [name for name in names if name not in document and name != "details"]
+        missing = [name for name in names if name not in document and name not in _OPTIONAL]
         if missing:
             raise ModelError(f"The model's metadata lacks {', '.join(missing)}.")
         known = {name: document[name] for name in names if name in document}
@@ -138,6 +144,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "height": (_is_size, "is not a size in pixels"),
     "precision": (lambda value: value in PRECISIONS, f"is not one of {', '.join(PRECISIONS)}"),
     "checkpoint_sha256": (_is_sha256, "is not 64 hexadecimal digits"),
+    "content_sha256": (_is_sha256, "is not 64 hexadecimal digits"),
     "licences": (_are_texts, "does not map names to texts"),
     "created_with": (_are_texts, "does not map names to texts"),
     "details": (lambda value: isinstance(value, dict) and _is_shallow(value), _TOO_DEEP),

@@ -7,6 +7,7 @@ one). Its entry point in the group genre_infer.models names the module.
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from . import PACKAGED_NAME as PACKAGED_NAME
 from . import PACKAGED_VERSION as PACKAGED_VERSION
 from .errors import ModelError
 from .metadata import INPUT, OUTPUT, Metadata
-from .onnx_reader import OnnxFile, check, read_file
+from .onnx_reader import OnnxFile, check, content_sha256, read_file
 from .rows import printable
 
 PACKAGED_PATH = Path(__file__).with_name("model") / "genre-infer.onnx"
@@ -29,6 +30,7 @@ GROUP = "genre_infer.models"
 # says that newlines and backslashes in the name are escaped.
 _LINE = re.compile(rb"\\?([0-9a-fA-F]{64})(?: [ *][^\n]*)?\r?\n?")
 _LONGEST_LINE = 8192
+_MOST_BYTES = 1 << 31  # a protocol buffer can have no more
 _REINSTALL = "Reinstall it: pip install --force-reinstall genre-infer"
 
 
@@ -42,6 +44,8 @@ class Model:
         sha256: Their hash, in hexadecimal digits.
         metadata: What it says about itself.
         file: What its ONNX header says.
+        vouched: Whether its hash is known from elsewhere: it was given, is in MODEL.sha256, or is
+            that of the packaged model.
     """
 
     name: str
@@ -49,10 +53,14 @@ class Model:
     sha256: str
     metadata: Metadata
     file: OnnxFile
+    vouched: bool
 
 
 def load_model(
-    model: str | os.PathLike[str] | bytes | None = None, sha256: str | None = None
+    model: str | os.PathLike[str] | bytes | None = None,
+    sha256: str | None = None,
+    *,
+    require_hash: bool = False,
 ) -> Model:
     """Read a model, and check all that can be checked before it runs.
 
@@ -61,6 +69,7 @@ def load_model(
         sha256: The hash that its bytes must have, in hexadecimal digits. The packaged model must
             also have the one in this package, and a file the one in its sidecar (MODEL.sha256, a
             line as sha256sum writes it) where there is one.
+        require_hash: Refuse a model whose hash is not known from elsewhere.
 
     Raises:
         ModelError: It is missing, damaged or has another hash, or this runtime cannot use it.
@@ -71,10 +80,12 @@ def load_model(
     path = None if isinstance(model, bytes) else find_model(model)
     name = "<bytes>" if isinstance(model, bytes) else str(path or PACKAGED_PATH.name)
     try:
-        data = model if isinstance(model, bytes) else (path or PACKAGED_PATH).read_bytes()
+        data = model if isinstance(model, bytes) else _read(path or PACKAGED_PATH, _MOST_BYTES)
     except OSError as error:
         fix = "" if path else " " + _REINSTALL
         raise ModelError(f"The model {name} cannot be read: {error.strerror}.{fix}") from None
+    if len(data) > _MOST_BYTES:
+        raise ModelError(f"The model {name} is larger than 2 GiB, which no ONNX file is.")
     found = hashlib.sha256(data).hexdigest()
     if model is None and found != PACKAGED_SHA256:
         hashes = f"its sha256 is {found}, not {PACKAGED_SHA256}"
@@ -84,13 +95,28 @@ def load_model(
         hashes = f"its sha256 is {found}, not {sha256.lower()}"
         fix = "Fetch it again, or give the hash of this file."
         raise ModelError(f"The model {name} is not the requested one: {hashes}. {fix}", "sha256")
-    if path is not None:
-        _check_sidecar(path, found)
+    beside = path is not None and _check_sidecar(path, found)
+    vouched = model is None or sha256 is not None or beside
+    if require_hash and not vouched:
+        cause = "its hash was not given" + (f", and there is no {sidecar(path)}" if path else "")
+        raise ModelError(f"Nothing vouches for the model {name}: {cause}.", "sha256")
     try:
         file = read_file(data)
-        return Model(name, data, found, check(file), file)
+        metadata = check(file)
+        # The hash that a file has of itself tells of damage, not of malice.
+        if not vouched and metadata.content_sha256 not in (None, content_sha256(data, file)):
+            raise ModelError("The file is damaged: it is not what was exported. Fetch it again.")
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
+    return Model(name, data, found, metadata, file, vouched)
+
+
+def _read(path: Path, most: int) -> bytes:
+    """Read a file, up to a byte more than `most`. Raises OSError, also for what is no file."""
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe could wait for ever
+        raise OSError(None, "it is not a file")
+    with path.open("rb") as file:
+        return file.read(most + 1)
 
 
 def sidecar(model: Path) -> Path:
@@ -98,13 +124,13 @@ def sidecar(model: Path) -> Path:
     return model.with_name(model.name + ".sha256")
 
 
-def _check_sidecar(model: Path, found: str) -> None:
+def _check_sidecar(model: Path, found: str) -> bool:
+    """Check the hash beside a model. Returns whether there is one."""
     path = sidecar(model)
     try:
-        with path.open("rb") as file:
-            line = file.read(_LONGEST_LINE)
+        line = _read(path, _LONGEST_LINE)
     except FileNotFoundError:
-        return
+        return False
     except OSError as error:
         cause = f"cannot be read from {path}: {error.strerror}"
         raise ModelError(f"The hash of the model {model} {cause}.") from None
@@ -117,6 +143,7 @@ def _check_sidecar(model: Path, found: str) -> None:
         hashes = f"its sha256 is {found}, but {path} says {expected}"
         fix = "Fetch or install both again; if you meant to change it, rewrite the hash"
         raise ModelError(f"The model {model} was changed or is cut: {hashes}. {fix}: {rewrite}")
+    return True
 
 
 def installed_name(name: str, precision: str) -> str:

@@ -5,6 +5,8 @@ The numbers below are those of onnx.proto
 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 """
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -14,6 +16,7 @@ from .metadata import INPUT, KEY, OUTPUT, Metadata
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _FLOAT, _UINT8 = 1, 2  # TensorProto.DataType
+_PROPERTIES = 14  # ModelProto.metadata_props
 _STANDARD_DOMAINS = {"", "ai.onnx"}
 
 # The messages that are read, and which of their fields hold further ones. An inner graph's inputs
@@ -110,6 +113,27 @@ def check(file: OnnxFile) -> Metadata:
         output = f"its output is float32 [N, {shape[1] or 'any'}]; it was changed after its export"
         raise ModelError(f"The model's metadata names {genres} genres, but {output}.")
     return metadata
+
+
+def content_sha256(model: bytes, file: OnnxFile) -> str:
+    """Hash what a file says, except for this hash itself, which is in its metadata.
+
+    Args:
+        model: The file's bytes.
+        file: What read_file() returned for them.
+
+    Returns:
+        In hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for number, value in _fields(memoryview(model)):
+        if number != _PROPERTIES:
+            digest.update(b"%d:" % number)
+            digest.update(b"%d" % value if isinstance(value, int) else value)
+    document = json.loads(file.metadata[KEY])
+    document.pop("content_sha256", None)
+    digest.update(json.dumps(document, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def _read(kind: str, fields: _Fields, file: OnnxFile) -> None:

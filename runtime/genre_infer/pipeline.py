@@ -6,24 +6,22 @@ from the oldest batch. Only a few batches are under way at a time, so memory doe
 number of posters, and decoding and computing go on while the consumer works.
 """
 
+import atexit
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
+from .decoder import Decoder, Item
+from .engines import Engine, Probabilities
 from .errors import GenreInferError
 from .posters import Pixels, PosterError
-
-if TYPE_CHECKING:  # processes that decode import this module, and need no engine
-    from .engines import Engine, Probabilities
-
-Item = TypeVar("Item")
 
 # Seconds between looks at the clock; on Windows a signal can end the wait only then.
 _LOOK = 0.5
@@ -32,45 +30,23 @@ _LOOK = 0.5
 _PATIENCE, _PATIENCE_ON_CTRL_C = 10.0, 0.5
 
 
-class Decoder(Generic[Item]):
-    """Decodes for one thread. This one calls a function, which nothing can stop.
-
-    What prepare and decode raise counts as the item's fault.
-    """
-
-    def __init__(self, decode: Callable[[Item], Pixels]) -> None:
-        self._decode = decode
-
-    def decode(self, item: Item) -> Pixels:
-        """Return the item's pixels, uint8 [height, width, 3]; they hold until the next call."""
-        return self._decode(item)
-
-    def prepare(self, item: Item) -> None:
-        """Start what decoding this item needs; it does not count towards the time limit."""
-
-    def stop(self) -> None:
-        """End a decode that is under way, if possible. Called by other threads."""
-
-    def close(self) -> None:
-        """Release what the decoder holds. Called by its own thread when it ends."""
-
-
 def classified(
-    items: Iterable[Item],
+    items: Iterable[Item | None],
     new_decoder: Callable[[], Decoder[Item]],
-    engine: "Engine",
+    engine: Engine,
     *,
     size: tuple[int, int],
     workers: int,
     timeout: float | None = None,
-) -> Generator[tuple[Item, "Probabilities | Exception"], None, None]:
+) -> Generator[tuple[Item, Probabilities | Exception], None, None]:
     """Yield each item with its row of probabilities, in the order of items.
 
     Items are taken by the consumer's thread, at most lanes + 2 batches ahead. All threads end with
     the generator.
 
     Args:
-        items: What the decoders take.
+        items: What the decoders take. None is no item: it says that the next one may take a while,
+            and that the rows of those before it are wanted now.
         new_decoder: Makes a decoder for one thread.
         engine: Computes the batches; each of its lanes gets a thread.
         size: Height and width of the decoded pixels.
@@ -125,7 +101,7 @@ class _Slot:
 @dataclass(eq=False)
 class _Pipeline:
     new_decoder: Callable[[], Decoder[Any]]
-    engine: "Engine"
+    engine: Engine
     size: tuple[int, int]
     workers: int
     timeout: float | None
@@ -139,6 +115,7 @@ class _Pipeline:
 
     def start(self) -> None:
         """Start all threads. Raises GenreInferError where the system allows no more."""
+        _RUNNING.add(self)
         try:
             for _ in range(self.workers):
                 self._start_decoding()
@@ -148,17 +125,18 @@ class _Pipeline:
             message = f"{self.workers} decoding threads cannot be started ({error})"
             raise GenreInferError(f"{message}; ask for fewer.", "threads") from None
 
-    def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, "Probabilities | Exception"]]:
+    def rows(self, items: Iterator[Any]) -> Iterator[tuple[Any, Probabilities | Exception]]:
         most, count = self.engine.lanes + 2, self.engine.batch_size
         first, ended = True, False
         fault: BaseException | None = None
         while True:
             while not ended and len(self.under_way) < most and not self._first_is_done():
-                group, fault = _take(items, count)
-                ended = fault is not None or len(group) < count
+                group, ended, fault = _take(items, count)
                 if group and not isinstance(fault, KeyboardInterrupt):
                     self._submit(group, alone=first and ended and len(group) == 1)
                     first = False
+                if self.under_way and not ended and len(group) < count:
+                    break  # a pause: deliver what is there
             if not self.under_way:
                 break
             if isinstance(fault, KeyboardInterrupt) and not self._first_is_done():
@@ -273,6 +251,18 @@ class _Pipeline:
                 self._start_decoding()
 
 
+_RUNNING: WeakSet[_Pipeline] = WeakSet()
+
+
+def _stop_all() -> None:
+    """End the threads of loops that were left: Python must not end while an engine works."""
+    for pipeline in list(_RUNNING):
+        pipeline.stop(_PATIENCE)
+
+
+atexit.register(_stop_all)
+
+
 def _start(work: Callable[[], None], name: str) -> threading.Thread:
     # daemon: a thread stuck in a read that never returns must not keep the process alive
     thread = threading.Thread(target=work, name=name, daemon=True)
@@ -280,17 +270,26 @@ def _start(work: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-def _take(items: Iterator[Any], count: int) -> tuple[list[Any], BaseException | None]:
-    """Take the next items; also return what the iterator raised, which may be Ctrl-C."""
+def _take(items: Iterator[Any], count: int) -> tuple[list[Any], bool, BaseException | None]:
+    """Take the next items, fewer before a pause (None).
+
+    Returns:
+        The items, whether there are no more, and what the iterator raised, which may be Ctrl-C.
+    """
     group: list[Any] = []
     try:
-        group.extend(islice(items, count))
+        for item in items:
+            if item is None:
+                return group, False, None
+            group.append(item)
+            if len(group) == count:
+                return group, False, None
     except (Exception, KeyboardInterrupt) as error:
-        return group, error
-    return group, None
+        return group, True, error
+    return group, True, None
 
 
-def _rows_of(batch: _Batch) -> Iterator[tuple[Any, "Probabilities | Exception"]]:
+def _rows_of(batch: _Batch) -> Iterator[tuple[Any, Probabilities | Exception]]:
     if batch.fault is not None:
         raise batch.fault
     # A batch and its slots refer to each other: break the cycle, to free their memory at once.

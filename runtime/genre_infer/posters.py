@@ -22,7 +22,10 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | Pixels
 # Only these of Pillow's decoders are ever called: every further one adds to the attack surface.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib"}
+    | {".tif", ".tiff", ".tbn"}  # .tbn: Kodi's name for a JPEG or PNG
+)
 
 _ORIENTATION = 0x0112  # the EXIF tag
 # A format's first bytes, its mark of the end, and how close to the file's end that must be.

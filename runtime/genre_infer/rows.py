@@ -14,6 +14,9 @@ from .result import Result
 _ENCODING: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
 class Writer(Protocol):
     """Writes one row per result."""
 
@@ -53,8 +56,11 @@ class Csv:
     def write(self, result: Result) -> None:
         """See Writer."""
         named = "|".join(one.genre for one in result.genres)
+        path = result.path or ""
+        if path.startswith(_FORMULAS):  # spreadsheets would compute it
+            path = "./" + path
         scores = [f"{result.scores[g]:.4f}" if result.scores else "" for g in self._genres]
-        self._writer.writerow([result.path, result.status, result.error or "", named, *scores])
+        self._writer.writerow([path, result.status, result.error or "", named, *scores])
 
 
 class Table:
@@ -79,9 +85,7 @@ class Table:
             genres = Text(f"{result.status}: {printable(result.error or '')}", "red")
         elif not pairs:
             genres = Text("no genre reaches its threshold", "dim")
-        path = printable(result.path or "")
-        if len(path) > self._width:
-            path = "…" + path[-(self._width - 1) :]
+        path = _shortened(printable(result.path or ""), self._width)
         row = Grid.grid(Column(width=self._width, no_wrap=True), Column(), padding=(0, 2))
         row.add_row(Text(path), genres)
         self._console.print(row)
@@ -92,6 +96,17 @@ def make_writer(form: str, stream: IO[str], genres: tuple[str, ...]) -> Writer:
     writers: dict[str, type[Table | JsonLines | Csv]]
     writers = {"table": Table, "jsonl": JsonLines, "csv": Csv}
     return writers[form](stream, genres)
+
+
+def _shortened(path: str, width: int) -> str:
+    """Keep the end of a path, in so many cells of a terminal: some letters take two."""
+    from rich.cells import cell_len
+
+    if cell_len(path) <= width:
+        return path
+    while cell_len(path) >= width:
+        path = path[1:]
+    return "…" + path
 
 
 def printable(text: str) -> str:

@@ -84,7 +84,8 @@ def test_ctrl_c_during_the_work_keeps_whole_rows(folder: Path, tmp_path: Path, d
     if device == "openvino" and importlib.util.find_spec("openvino") is None:
         pytest.skip("needs the extra openvino")
     target, part = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.part"
-    command = [*COMMAND, *[str(folder)] * 2000, "-o", str(target), "--device", device]
+    posters = [str(folder / f"{number}.jpg") for number in range(1, 13)]
+    command = [*COMMAND, *posters * 2000, "-o", str(target), "--device", device]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
@@ -132,7 +133,8 @@ def test_ctrl_c_while_an_engine_opens(folder: Path) -> None:
 
 def test_a_reader_that_leaves_is_no_traceback(folder: Path, cpu: list[str]) -> None:
     # 600 rows are more than any buffer holds: a write does fail.
-    command = " ".join([*COMMAND, *[str(folder)] * 50, *cpu, "| head -n 1; exit ${PIPESTATUS[0]}"])
+    posters = [str(path) for path in folder.iterdir()] * 50
+    command = " ".join([*COMMAND, *posters, *cpu, "| head -n 1; exit ${PIPESTATUS[0]}"])
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
     assert len(done.stdout.splitlines()) == 1
     assert done.returncode == 1

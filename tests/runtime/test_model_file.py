@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from write_onnx import model_bytes
 
 from genre_infer import Classifier, ModelError, model_file
 from genre_infer.model_file import load_model, sidecar
+from genre_infer.onnx_reader import content_sha256, read_file
 
 DATA = model_bytes()
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -89,17 +89,42 @@ def test_the_commands_check_too(model: Path, folder: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_the_bytes_that_were_hashed_are_the_ones_that_run(tmp_path: Path) -> None:
-    """A pipe can be read once: what is opened is what was hashed, whatever happens to the file."""
-    pytest.importorskip("onnxruntime", reason="needs an engine")
-    pipe = tmp_path / "model.onnx"
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, model: Path) -> None:
+    pipe = tmp_path / "pipe.onnx"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=[model_file.PACKAGED_PATH.read_bytes()])
-    writer.start()
-    with Classifier(pipe, device="cpu", sha256=model_file.PACKAGED_SHA256) as classifier:
-        answer = classifier.predict(np.zeros((1, 8, 8, 3), np.uint8))
-        assert answer.shape == (1, len(classifier.genres))
-    writer.join()
+    assert "it is not a file" in refusal(pipe)  # opening it would wait for a writer
+    assert "it is not a file" in refusal(Path("/dev/zero"))
+    assert "it is not a file" in refusal(tmp_path)
+    os.mkfifo(sidecar(model))
+    assert "cannot be read" in refusal(model)
+
+
+def test_damage_is_noticed_without_any_hash_beside_it() -> None:
+    own = content_sha256(DATA, read_file(DATA))
+    data = model_bytes(metadata={"content_sha256": own})
+    assert load_model(data).metadata.content_sha256 == own
+    for position in range(len(data)):
+        for bit in range(8):
+            flipped = bytes([data[position] ^ 1 << bit])
+            try:
+                changed = load_model(data[:position] + flipped + data[position + 1 :])
+            except ModelError:
+                continue
+            # All that a flip can do unseen is to rename the hash itself.
+            assert changed.metadata.content_sha256 is None, (position, bit)
+
+
+def test_a_model_that_nothing_vouches_for(model: Path, folder: Path) -> None:
+    assert not load_model(model).vouched
+    assert load_model(model, SHA256).vouched
+    said = invoke("info", model).stderr.decode()
+    assert f"Nothing vouches for the model {model}" in said
+    done = invoke(folder, "--model", model, "--require-hash")
+    assert done.returncode == 3
+    assert b"Nothing vouches" in done.stderr
+    sidecar(model).write_text(f"{SHA256}  made.onnx\n")
+    assert load_model(model, require_hash=True).vouched
+    assert invoke("info", model, "--require-hash").stderr == b""
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,7 +59,8 @@ SUSPENDED = """
 import time
 from types import SimpleNamespace
 import numpy as np
-from genre_infer.pipeline import Decoder, classified
+from genre_infer.decoder import Decoder
+from genre_infer.pipeline import classified
 
 def decode(n):
     print("decoding", flush=True)
@@ -145,3 +147,64 @@ def test_a_stuck_engine_does_not_hold_ctrl_c() -> None:
     assert not release.is_set()
     release.set()
     assert eventually(lambda: our_threads() == 0)
+
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "the-quiet-ice.jpg"
+LEFT = """
+import threading
+import numpy as np
+from genre_infer import Classifier
+classifier = Classifier(device={device!r})
+{use}
+print("end", flush=True)
+"""
+FROM_A_THREAD = """
+def work():
+    while True:
+        classifier.predict(np.zeros((4, 90, 60, 3), np.uint8))
+threading.Thread(target=work, daemon=True).start()
+"""
+WAYS_TO_LEAVE = {
+    "break": "results = classifier.classify_many({many})\nfor r in results: break",
+    "with": "with classifier:\n    results = classifier.classify_many({many})\n    next(results)",
+    "thread": FROM_A_THREAD,
+    "exception": "results = classifier.classify_many({many})\nnext(results)\nraise KeyError(7)",
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+@pytest.mark.parametrize("way", WAYS_TO_LEAVE)
+@pytest.mark.slow
+def test_python_ends_while_results_are_left(way: str, device: str) -> None:
+    """With the packaged model, whose batches take long enough to be under way at the end."""
+    pytest.importorskip({"cpu": "onnxruntime"}.get(device, device))
+    use = WAYS_TO_LEAVE[way].format(many=f"[{str(SAMPLE)!r}] * 10000")
+    script = LEFT.format(device=device, use=use)
+    for _ in range(2):
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+        assert time.monotonic() - started < 9
+        if way == "exception":
+            assert done.returncode == 1
+            assert done.stderr.endswith(b"KeyError: 7\n")
+        else:
+            assert (done.returncode, done.stdout, done.stderr) == (0, b"end\n", b"")
+
+
+def test_a_pause_delivers_what_is_there() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int | None]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+            if number % 7 == 2:
+                yield None
+
+    results = squares(items())
+    seen = []
+    for number, _ in results:
+        seen.append(number)
+        if number == 2:
+            assert taken == [0, 1, 2]  # computed without waiting for more
+    assert seen == list(range(20))

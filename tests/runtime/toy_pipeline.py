@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from genre_infer.pipeline import Decoder, classified
+from genre_infer.decoder import Decoder
+from genre_infer.pipeline import classified
 
 SIZE = (2, 3)
 
@@ -22,7 +23,7 @@ def run(batch: np.ndarray) -> np.ndarray:
 
 
 def squares(
-    items: Iterable[int],
+    items: Iterable[int | None],
     *,
     decode: Callable[[int], np.ndarray] = decode,
     run: Callable[[np.ndarray], np.ndarray] = run,

@@ -1,87 +1,108 @@
-"""Thresholds against their definitions, searched by brute force."""
+"""genre-train calibrate, modes and robustness, over a small checkpoint."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
 
-from genre_train.calibrate import FEWEST_NAMED, MODES, fit_thresholds
-
-
-def sample(seed: int, posters: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(seed)
-    truth = generator.random(posters) < 0.3
-    scores = np.clip(generator.normal(0.3 + 0.25 * truth, 0.15), 0, 1).round(2)  # with ties
-    return scores, truth
-
-
-def at(scores: np.ndarray, truth: np.ndarray, threshold: float) -> tuple[float, float, float, int]:
-    named = scores >= threshold
-    hits = (named & truth).sum()
-    f1 = 2 * hits / (named.sum() + truth.sum())
-    return f1, (hits + 1) / (named.sum() + 2), hits / truth.sum(), int(named.sum())
+from genre_train import metrics
+from genre_train.cli import main
+from genre_train.modes import answers
+from genre_train.predictions import Predictions
+from genre_train.robustness import CHANGES
+from genre_train.thresholds import RULES
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_each_mode_is_what_it_says(seed: int) -> None:
-    scores, truth = sample(seed)
-    fitted = fit_thresholds(scores[:, None], truth[:, None], ["Drama"])
-    assert list(fitted) == list(MODES)
-    every = [at(scores, truth, t) for t in np.linspace(0, 1, 1001)]
-
-    balanced = fitted["balanced"]["Drama"]
-    assert balanced is not None
-    assert at(scores, truth, balanced)[0] == pytest.approx(max(f1 for f1, *_ in every))
-
-    precise = fitted["high-precision"]["Drama"]
-    good = [named for _, precision, _, named in every if precision >= 0.8 and named >= FEWEST_NAMED]
-    if precise is None:
-        assert not good
-    else:
-        _, precision, _, named = at(scores, truth, precise)
-        if precise > balanced:  # else balanced is precise enough, and modes are nested
-            assert precision >= 0.8
-            assert named == max(good)
-        else:
-            assert precise == balanced
-            assert max(good) >= named
-
-    complete = fitted["high-recall"]["Drama"]
-    assert complete is not None
-    _, _, recall, named = at(scores, truth, complete)
-    assert recall >= 0.9
-    if complete < balanced:
-        assert named == min(n for _, _, r, n in every if r >= 0.9)
-    else:
-        assert complete == balanced
+def run(command: str, model: Path, collection: Any, *args: str) -> Result:
+    command_line = [command, str(model), "--table", str(collection.table)]
+    return CliRunner().invoke(main, [*command_line, "--posters", str(collection.posters), *args])
 
 
-@pytest.mark.parametrize(("spread", "share"), [(0.02, 0.5), (0.15, 0.3), (0.4, 0.9)])
-def test_modes_are_nested(spread: float, share: float) -> None:
-    generator = np.random.default_rng(1)
-    truth = generator.random(400) < share
-    scores = np.clip(generator.normal(0.3 + 0.3 * truth, spread), 0, 1)
-    fitted = fit_thresholds(scores[:, None], truth[:, None], ["Drama"])
-    precise, balanced, complete = (
-        fitted[mode]["Drama"] for mode in ("high-precision", "balanced", "high-recall")
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_calibrate_for_another_size(checkpoint: Path, collection: Any, tmp_path: Path) -> None:
+    output = tmp_path / "larger"
+    done = run("calibrate", checkpoint, collection, "-o", str(output), "--size", "80x120")
+    assert done.exit_code == 0, done.stderr
+    before, after = (
+        json.loads((folder / "checkpoint.json").read_text()) for folder in (checkpoint, output)
     )
-    assert balanced is not None
-    assert complete is not None
-    assert complete <= balanced
-    assert precise is None or precise >= balanced
-    separable = spread == 0.02
-    if separable or share == 0.9:
-        assert precise == balanced  # precise enough already
+    assert (after["input"]["width"], after["input"]["height"]) == (80, 120)
+    assert after["weights"]["sha256"] == before["weights"]["sha256"]
+    assert after["calibration"] != before["calibration"]
+    assert after["metrics"]["test"]["pooled"]["posters"] == 24
+    assert after["valid"] == before["valid"]
+    again = run("calibrate", checkpoint, collection, "-o", str(output))
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
 
 
-def test_a_genre_that_is_never_right_is_never_named_with_high_precision() -> None:
-    generator = np.random.default_rng(0)
-    scores, truth = generator.random(500), generator.random(500) < 0.1
-    assert fit_thresholds(scores[:, None], truth[:, None], ["A"])["high-precision"]["A"] is None
+def test_calibrate_at_the_same_size_changes_nothing(
+    checkpoint: Path, collection: Any, tmp_path: Path
+) -> None:
+    assert run("calibrate", checkpoint, collection, "-o", str(tmp_path / "same")).exit_code == 0
+    before, after = (
+        json.loads((folder / "checkpoint.json").read_text())
+        for folder in (checkpoint, tmp_path / "same")
+    )
+    for key in ("calibration", "thresholds", "metrics", "valid", "calibration_posters"):
+        assert after[key] == before[key]
 
 
-def test_too_few_posters_give_no_threshold() -> None:
-    scores = np.linspace(0, 1, 200)
-    truth = scores > scores[-10]
-    assert truth.sum() == 9
-    assert set(fit_thresholds(scores[:, None], truth[:, None], ["A"])["balanced"].values()) == {
-        None
-    }
+def test_robustness_measures_every_change(
+    checkpoint: Path, collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "FEWEST_POSTERS", 4)
+    output = tmp_path / "robustness.csv"
+    done = run("robustness", checkpoint, collection, "-o", str(output))
+    assert done.exit_code == 0, done.stderr
+    first, *rows = read(output)
+    assert (first["change"], float(first["difference"]), first["agree"]) == ("as they are", 0, "1")
+    assert [row["change"] for row in rows] == list(CHANGES)
+    for row in rows:
+        expected = float(row["macro_ap"]) - float(first["macro_ap"])
+        assert float(row["difference"]) == pytest.approx(expected, abs=2e-5)
+        assert 0 <= float(row["agree"]) <= 1
+
+
+def test_changes_are_what_they_say() -> None:
+    across = np.linspace(0, 255, 100).astype(np.uint8)
+    poster = Image.fromarray(np.stack([np.tile(across, (150, 1))] * 3, axis=2)).convert("RGB")
+    sizes = {name: change(poster).size for name, change in CHANGES.items()}
+    assert sizes["half the size"] == (50, 75)
+    assert sizes["8 times the size"] == (800, 1200)
+    assert sizes["5 % cut off each side"] == (90, 134)
+    turned = np.asarray(CHANGES["turned by 2 degrees"](poster))
+    assert turned.shape == (150, 100, 3)
+    assert turned[0, -1].sum() == 0  # a corner of the scanner's lid
+    colour = Image.new("RGB", (20, 30), (200, 40, 90))
+    assert len(set(CHANGES["grey"](colour).getpixel((3, 3)))) == 1
+
+
+def test_modes_compares_every_rule(checkpoint: Path, collection: Any, tmp_path: Path) -> None:
+    output = tmp_path / "modes.csv"
+    done = run("modes", checkpoint, collection, "-o", str(output))
+    assert done.exit_code == 0, done.stderr
+    names = [row["rule"] for row in read(output)]
+    assert names[: len(RULES)] == list(RULES)
+    assert names[-1] == "(the model's high-recall)"
+
+
+def test_answers_by_hand() -> None:
+    labels = np.array([[1, 1, 0], [0, 1, 0], [1, 0, 0]], dtype=bool)
+    probabilities = np.array([[0.9, 0.2, 0.6], [0.7, 0.5, 0.1], [0.3, 0.1, 0.2]], np.float32)
+    names = np.array(["all"] * 3)
+    predictions = Predictions("m", ["A", "B", "C"], np.arange(3), names, labels, probabilities, {})
+    found = answers(predictions, np.array([0.5, 0.4, 0.5]))
+    assert found["named"] == pytest.approx(4 / 3)  # A and C, A and B, none
+    assert (found["precision"], found["recall"]) == (0.5, 0.5)
+    assert found["samples_f1"] == pytest.approx((0.5 + 2 / 3 + 0) / 3)
+    assert (found["first"], found["none"]) == (0.5, pytest.approx(1 / 3))

@@ -84,7 +84,9 @@ def test_augmented_training_keeps_the_best_epoch(
         states.append({k: v.clone() for k, v in learner.model.state_dict().items()})
 
     monkeypatch.setattr(TrainingState, "save", watched)
-    done = fit(collection, tmp_path / "standard", "--epochs", "2", "--batch-size", "16")
+    args = ["--epochs", "2", "--batch-size", "16"]
+    args += ["--set", "frozen_epochs", "1", "--set", "average", "0"]
+    done = fit(collection, tmp_path / "standard", *args)
     assert done.exit_code == 0, done.stderr
     found = document(tmp_path / "standard")
     assert [epoch["macro_ap"] for epoch in found["epochs"]] == [0.4, 0.9, 0.6]

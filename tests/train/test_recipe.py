@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner, Result
 from fastai.vision.core import PILImage
 from PIL import Image
+from safetensors.torch import load_file
 
 from genre_train.augment import PosterCrop, PosterLook
 from genre_train.cli import main
@@ -18,7 +19,7 @@ from genre_train.dataset import load_dataset
 from genre_train.learner import AsymmetricLoss
 from genre_train.resume import TrainingState, WeightAverage
 
-SETTINGS = [("frozen_epochs", 0), ("augment", 0), ("crop", 0.7), ("look", 1), ("average", 0.9)]
+SETTINGS = [("frozen_epochs", 0), ("crop", 0.7), ("look", 1), ("average", 0.9)]
 SETTINGS += [("missing", 2)]
 
 
@@ -67,7 +68,7 @@ def test_averaged_training_goes_on_after_a_kill(
 def test_an_unknown_setting_is_refused(collection: Any, tmp_path: Path) -> None:
     done = fit(collection, tmp_path / "x", "--set", "strength", "1")
     assert done.exit_code == 2
-    assert "--set strength: choose from augment, average" in done.stderr
+    assert "--set strength: choose from average, crop" in done.stderr
     assert not (tmp_path / "x").exists()
 
 
@@ -140,3 +141,55 @@ def test_the_asymmetric_loss_is_cross_entropy_without_its_two_numbers() -> None:
     easy, hard = (float(doubted(torch.tensor([[value]]), absent)) for value in (-3.0, 3.0))
     assert easy == 0  # below the margin
     assert hard == pytest.approx(-np.log(1 - (1 / (1 + np.exp(-3.0)) - 0.05)) * 0.9026**2, rel=1e-3)
+
+
+def state(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "weights.safetensors")
+
+
+@pytest.mark.slow
+def test_frozen_groups_stay_as_they_started(
+    collection: Any, checkpoint: Path, tmp_path: Path
+) -> None:
+    args = ["--epochs", "1", "--batch-size", "16", "--weights", str(checkpoint)]
+    args += ["--set", "frozen_epochs", "0", "--set", "frozen_groups", "1"]
+    done = fit(collection, tmp_path / "further", *args)
+    assert done.exit_code == 0, done.stderr
+    before, after = state(checkpoint), state(tmp_path / "further")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    lowest = {name for name in before if name.startswith(tuple(f"0.{n}." for n in range(6)))}
+    assert lowest <= same  # batch norm's statistics too
+    assert "0.7.0.conv1.weight" not in same
+    assert "1.8.weight" not in same
+
+
+@pytest.mark.slow
+def test_a_run_starts_from_a_checkpoint(collection: Any, checkpoint: Path, tmp_path: Path) -> None:
+    args = ["--epochs", "1", "--weights", str(checkpoint), "--learning-rate", "1e-12"]
+    args += ["--set", "frozen_epochs", "0", "--set", "frozen_groups", "2"]
+    assert fit(collection, tmp_path / "same", *args).exit_code == 0
+    before, after = state(checkpoint), state(tmp_path / "same")
+    assert torch.equal(before["1.8.weight"], after["1.8.weight"])  # the head's last layer
+    document = json.loads((tmp_path / "same/checkpoint.json").read_text())
+    assert document["started_from"]["arguments"]["frozen"] is True
+    assert document["arguments"]["weights"] == "tiny"
+
+    table = tmp_path / "films.csv"
+    table.write_text(collection.table.read_text().replace("Western", "Opera"))
+    args += ["--table", str(table)]
+    assert fit(collection, tmp_path / "other", *args).exit_code == 0
+    other = state(tmp_path / "other")
+    assert torch.equal(before["0.0.weight"], other["0.0.weight"])
+    assert not torch.equal(before["1.8.weight"], other["1.8.weight"])  # other genres: a new head
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(
+    collection: Any, checkpoint: Path, tmp_path: Path
+) -> None:
+    args = ["--weights", str(checkpoint), "--architecture", "resnet34"]
+    done = fit(collection, tmp_path / "x", *args)
+    assert done.exit_code == 3
+    assert "is a resnet18; give --architecture resnet18" in done.stderr
+    done = fit(collection, tmp_path / "x", "--weights", str(tmp_path / "nowhere"))
+    assert done.exit_code == 3
+    assert "nowhere does not exist; give a safetensors file, a checkpoint folder" in done.stderr

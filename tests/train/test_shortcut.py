@@ -17,7 +17,8 @@ from genre_train import shortcut as shortcut_module
 from genre_train.cli import main
 from genre_train.dataset import Dataset
 from genre_train.predictions import Predictions, open_predictor, predict
-from genre_train.shortcut import ALL, Rewrite, compare, rewritten
+from genre_train.robustness import changed_pixels, recompressed
+from genre_train.shortcut import ALL, Rewrite, compare
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_posters_are_really_rewritten(
     predicted: tuple[Predictions, Dataset], collection: Any
 ) -> None:
     _, dataset = predicted
-    pixels = rewritten(dataset, np.array([5, 2]), Rewrite("one", (32, 50), 20))
+    pixels = changed_pixels(dataset, np.array([5, 2]), recompressed(20, (32, 50)), "rewritten")
     picture = load_poster(collection.posters / dataset.posters[5].name)
     file = BytesIO()
     picture.resize((32, 50), Image.Resampling.BILINEAR).save(file, "JPEG", quality=20)

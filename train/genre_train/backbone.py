@@ -1,4 +1,4 @@
-"""Weights for a network's body, from a safetensors file with torchvision's names."""
+"""Where a network's weights start: torchvision's in a safetensors file, or a checkpoint folder."""
 
 from pathlib import Path
 
@@ -7,7 +7,60 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from .checkpoint import ARCHITECTURES, CheckpointError
+from .checkpoint import ARCHITECTURES, CheckpointError, read_checkpoint
+
+DOWNLOADED, UNTRAINED = "imagenet", "none"
+
+
+def check_weights(weights: str, architecture: str) -> None:
+    """Check what --weights names before the posters are read.
+
+    Args:
+        weights: 'imagenet', 'none', a safetensors file or a checkpoint folder.
+        architecture: One of ARCHITECTURES.
+
+    Raises:
+        CheckpointError: It does not exist, or holds another architecture.
+    """
+    if weights in (DOWNLOADED, UNTRAINED):
+        return
+    path = Path(weights)
+    if path.is_dir():
+        found = read_checkpoint(path).architecture
+        if found != architecture:
+            raise CheckpointError(f"{path} is a {found}; give --architecture {found}.")
+    elif path.is_file():
+        check_backbone(path, architecture)
+    else:
+        raise CheckpointError(
+            f"--weights: {weights} does not exist; give a safetensors file, a checkpoint folder, "
+            f"{DOWNLOADED} or {UNTRAINED}."
+        )
+
+
+def load_weights(
+    network: nn.Sequential, architecture: str, weights: str, genres: list[str]
+) -> None:
+    """Fill a network from what --weights names. 'imagenet' and 'none' are left to new_network().
+
+    Args:
+        network: What new_network() made.
+        architecture: Its name, one of ARCHITECTURES.
+        weights: 'imagenet', 'none', a safetensors file or a checkpoint folder. A checkpoint of the
+            same genres gives its head too.
+        genres: The network's genres, in the order of its outputs.
+
+    Raises:
+        CheckpointError: The file or the folder does not hold this architecture.
+    """
+    if weights in (DOWNLOADED, UNTRAINED):
+        return
+    if not Path(weights).is_dir():
+        load_body(network, architecture, Path(weights))
+        return
+    start = read_checkpoint(Path(weights))
+    part = slice(None) if start.genres == genres else slice(1)
+    network[part].load_state_dict(start.network[part].state_dict())
 
 
 def check_backbone(weights: Path, architecture: str) -> None:

@@ -1,37 +1,89 @@
-"""What is fitted on the valid posters after training: calibration and thresholds.
+"""genre-train calibrate, and what fit does after training: calibration and thresholds on valid.
 
 Calibration makes probabilities mean what they say: per genre, sigmoid(slope * logit + intercept).
 This is Platt scaling (Platt 1999). Its two numbers per genre can be written into the exported
 graph, and it keeps the order of the posters and so average precision.
-
-A genre's threshold is the probability from which a poster is said to have the genre. Thresholds are
-fitted to the probabilities of the very model that will use them, and are stored in its metadata as
-mode -> genre -> threshold, or None for a genre that is never named.
 """
 
+from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from . import metrics
-from .checkpoint import calibrated, predict_logits
-from .dataset import Dataset
-
-Threshold = float | None
-
-MODES = ("balanced", "high-precision", "high-recall")
-PRECISION = 0.8  # that high-precision requires of a genre on the valid posters
-RECALL = 0.9  # that high-recall requires
-FEWEST_NAMED = 10  # with fewer posters named, a precision of 0.8 on valid says too little
-FEWEST_POSITIVES = 10  # with fewer positives, no threshold of a genre is better than chance
+from .checkpoint import (
+    DOCUMENT,
+    calibrated,
+    predict_logits,
+    read_checkpoint,
+    read_network,
+    save_document,
+    save_weights,
+)
+from .dataset import Dataset, load_dataset
+from .learner import choose_device
+from .table import TableError
+from .thresholds import fit_thresholds
 
 # The slope of a genre with few positives is mostly noise. scikit-learn's L2 penalty of this weight,
 # on the slope for standardised logits, pulls it towards 0: every poster then gets the genre's share
 # of the posters as its probability. With many positives the penalty hardly matters.
 STRENGTH = 1.0
+
+
+def run_calibrate(
+    *,
+    model: Path,
+    table: Path,
+    posters: Path,
+    output: Path,
+    size: tuple[int, int] | None,
+    domains: tuple[str, ...],
+    device: str,
+    force: bool,
+) -> None:
+    """Write a checkpoint with the same weights, and calibration and thresholds of its own.
+
+    Raises:
+        GenreInferError: The checkpoint, the table, the posters or the device cannot be used.
+        UsageError: The output holds a checkpoint.
+    """
+    if (output / DOCUMENT).exists() and not force:
+        raise click.UsageError(f"{output} holds a checkpoint; --force replaces it.")
+    device = choose_device(device)
+    checkpoint = read_checkpoint(model)
+    checkpoint.require_multi_label()
+    width, height = size or checkpoint.size
+    document = {
+        **checkpoint.document,
+        "input": checkpoint.document["input"] | {"width": width, "height": height},
+        "calibration": {},
+        "thresholds": {},
+        "metrics": {},
+        "calibrated": {"table": table.name, "posters": posters.name, "size": f"{width}x{height}"},
+    }
+    dataset = load_dataset(
+        table,
+        posters,
+        (width, height),
+        seed=document["arguments"]["seed"],
+        domains=domains,
+        splits=("valid", "test"),
+        genres=checkpoint.genres,
+    )
+    click.echo(dataset.report(), err=True)
+    if not len(dataset.indices("valid")):
+        raise TableError("No poster is left in the split valid; give more posters.")
+    document["valid"] = valid_posters(dataset)
+    save_weights(output, checkpoint.network)
+    stored = read_network(output, checkpoint.architecture, len(checkpoint.genres))
+    calibrate_and_measure(stored, document, dataset, device)
+    save_document(output, document)
+    click.echo(f"Wrote {output}.", err=True)
 
 
 def calibrate_and_measure(
@@ -61,6 +113,13 @@ def calibrate_and_measure(
         chosen = dataset.indices(split)
         rows = metrics.by_domain(calibrated(values, document), labels[chosen], domains[chosen], row)
         document["metrics"][split] = _measures(rows)
+
+
+def valid_posters(dataset: Dataset) -> dict[str, list[str]]:
+    """Return file -> genres of the valid posters. The exporter fits thresholds to them."""
+    return {
+        dataset.posters[i].name: list(dataset.posters[i].genres) for i in dataset.indices("valid")
+    }
 
 
 def _measures(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
@@ -101,67 +160,3 @@ def _platt(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float
     slope = max(float(model.coef_[0, 0]) / spread, 1e-3)  # the order of posters must survive
     intercept = float(model.intercept_[0]) - slope * centre
     return round(slope, 6), round(float(intercept), 6)
-
-
-def fit_thresholds(
-    probabilities: NDArray[np.floating], labels: NDArray[np.bool_], genres: list[str]
-) -> dict[str, dict[str, Threshold]]:
-    """Fit the thresholds of all modes.
-
-    balanced: the threshold with the best F1.
-    high-precision: the lowest threshold that names at least FEWEST_NAMED posters with a precision
-    of at least PRECISION, counted as (hits + 1) / (named + 2); None if there is no such threshold.
-    high-recall: the highest threshold with a recall of at least RECALL.
-    The modes are nested: a genre that one mode names is also named by the modes after it, in the
-    order high-precision, balanced, high-recall. Where the rules above say otherwise, high-precision
-    or high-recall takes the threshold of balanced.
-
-    Args:
-        probabilities: [posters, genres], 0 to 1.
-        labels: bool [posters, genres].
-        genres: The names of the columns.
-
-    Returns:
-        mode -> genre -> threshold. It is None in every mode for a genre with fewer than
-        FEWEST_POSITIVES posters: too few to tell where to cut.
-    """
-    fitted: dict[str, dict[str, Threshold]] = {mode: {} for mode in MODES}
-    for column, genre in enumerate(genres):
-        values = _fit_genre(probabilities[:, column].astype(np.float64), labels[:, column])
-        for mode, value in zip(MODES, values, strict=True):
-            fitted[mode][genre] = value
-    return fitted
-
-
-def _fit_genre(
-    scores: NDArray[np.float64], truth: NDArray[np.bool_]
-) -> tuple[Threshold, Threshold, Threshold]:
-    positives = int(truth.sum())
-    if positives < FEWEST_POSITIVES:
-        return None, None, None
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    # A threshold separates two different scores, so only the last of equal scores is a candidate.
-    ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
-    hits = np.cumsum(truth[order])[ends]
-    named = ends + 1
-    # The lowest of many thresholds that look precise was probably lucky on these posters. Laplace's
-    # rule of succession is stricter the fewer posters a threshold names.
-    precision, recall = (hits + 1) / (named + 2), hits / positives
-    # Halfway to the next lower score: a threshold equal to a score would depend on its last bit.
-    below = np.append(ranked[1:], 0.0)[ends]
-    thresholds = (ranked[ends] + below) / 2
-
-    best = int(np.argmax(2 * hits / (named + positives)))  # F1 = 2 TP / (named + positives)
-    precise = np.flatnonzero((precision >= PRECISION) & (named >= FEWEST_NAMED))
-    complete = int(np.argmax(recall >= RECALL))
-    balanced = thresholds[best]
-    return (
-        _rounded(balanced),
-        _rounded(max(balanced, thresholds[precise[-1]])) if len(precise) else None,
-        _rounded(min(balanced, thresholds[complete])),
-    )
-
-
-def _rounded(threshold: float) -> float:
-    return round(float(threshold), 6)

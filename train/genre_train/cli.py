@@ -8,19 +8,16 @@ import click
 from genre_infer import __version__
 from genre_infer.cli_common import CommandGroup
 
+from .cli_measures import evaluate, modes, results, robustness, shortcut, show
 from .options import (
     DEVICE,
     DOMAIN,
     FORCE,
-    MODEL,
-    MODEL_DEVICE,
     POSTERS,
     SEED,
-    SPLIT,
     TABLE,
     Size,
     needs_extra,
-    refuse_existing,
 )
 
 
@@ -66,9 +63,9 @@ def main() -> None:
     "--weights",
     default="imagenet",
     show_default=True,
-    metavar="imagenet|none|FILE",
-    help="Where the body starts: fastai's download, untrained, or torchvision's weights of this "
-    "architecture in a safetensors file.",
+    metavar="imagenet|none|PATH",
+    help="Where the network starts: fastai's download, untrained, torchvision's weights in a "
+    "safetensors file, or a checkpoint folder.",
 )
 @click.option(
     "--size", type=Size(), help="Input size; default: 182x268, with --labels first 128x128."
@@ -133,36 +130,6 @@ def fit(**options: Any) -> None:
 
 
 @main.command()
-@MODEL
-@TABLE
-@POSTERS
-@SPLIT
-@click.option(
-    "--csv",
-    "csv_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the table here.",
-)
-@click.option(
-    "--predictions",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Store labels and probabilities (npz).",
-)
-@FORCE
-@DOMAIN
-@MODEL_DEVICE
-def evaluate(force: bool, **options: Any) -> None:
-    """Measure MODEL, a checkpoint folder or an exported ONNX file, on a split.
-
-    A table without a column 'split' is split as it was for MODEL's training.
-    """
-    refuse_existing(force, options["csv_file"], options["predictions"])
-    with needs_extra("train"):
-        from .evaluate import run_evaluate
-    run_evaluate(**options)
-
-
-@main.command()
 @TABLE
 @POSTERS
 @click.option(
@@ -190,105 +157,29 @@ def sort(mode: str | None, **options: Any) -> None:
 
 
 @main.command()
-@MODEL
+@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @TABLE
 @POSTERS
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="PNG to write.",
-)
-@click.option("--count", type=click.IntRange(1, 200), default=12, show_default=True)
-@click.option("--columns", type=click.IntRange(1, 12), default=4, show_default=True)
-@SPLIT
-@click.option("--mode", default="balanced", show_default=True, help="Mode of thresholds.")
-@DOMAIN
-@click.option("--seed", default=0, show_default=True, help="Seed that draws the posters.")
-@FORCE
-@MODEL_DEVICE
-def show(force: bool, **options: Any) -> None:
-    """Draw random posters with actual genres above and predicted genres below.
-
-    Green: the table has the genre; red: it does not. All posters of the split are predicted.
-    """
-    refuse_existing(force, options["output"])
-    with needs_extra("train"):
-        from .show import run_show
-    run_show(**options)
-
-
-@main.command()
-@click.argument(
-    "predictions",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
 @click.option(
     "-o",
     "--output",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write: README.md, CSV tables and pictures.",
+    help="Checkpoint folder to write.",
 )
-@click.option(
-    "--checkpoint",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Also show this checkpoint's epochs.",
-)
-@click.option(
-    "--machine", metavar="TEXT", help="Processor or GPU that predicted; default: this processor."
-)
-def results(**options: Any) -> None:
-    """Remake a results page from PREDICTIONS, stored by evaluate --predictions.
-
-    The page is about the first file. Further files, for the same posters, are compared with it.
-    """
-    with needs_extra("train"):
-        from .results import run_results
-    run_results(**options)
-
-
-@main.command()
-@MODEL
-@TABLE
-@POSTERS
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="CSV to write."
-)
-@click.option(
-    "--size",
-    type=Size(),
-    default="182x268",
-    show_default=True,
-    help="Size of the rewritten posters.",
-)
-@click.option(
-    "--quality",
-    type=click.IntRange(1, 100),
-    default=82,
-    show_default=True,
-    help="JPEG quality of the rewritten posters.",
-)
-@click.option(
-    "--domain",
-    default="kgp",
-    show_default=True,
-    metavar="NAME",
-    help="Domain of the posters to rewrite.",
-)
-@SPLIT
+@click.option("--size", type=Size(), help="Another input size.")
+@DOMAIN
+@DEVICE
 @FORCE
-@MODEL_DEVICE
-def shortcut(force: bool, **options: Any) -> None:
-    """Measure how much a model relies on the size and compression of the files.
+def calibrate(**options: Any) -> None:
+    """Fit calibration and thresholds of the checkpoint MODEL anew, and measure it.
 
-    Posters of one domain are rewritten like the other's and measured again. If the table has the
-    domain kaggle, its posters are also rewritten the other way round: 300x442, quality 90.
+    Its weights stay as they are. For another input size, or for a collection of your own.
     """
-    refuse_existing(force, options["output"])
     with needs_extra("train"):
-        from .shortcut import run_shortcut
-    run_shortcut(**options)
+        from .calibrate import run_calibrate
+    run_calibrate(**options)
+
+
+for command in (evaluate, show, results, modes, robustness, shortcut):
+    main.add_command(command)

@@ -62,7 +62,8 @@ def fine_tune(
         size: Width and height of the input, in pixels.
         recipe: How to train.
         run: The arguments of the run as checkpoint.json has them, and the dataset's fingerprint.
-        weights: Where the body starts: 'imagenet', 'none' or a safetensors file.
+        weights: Where the network starts: 'imagenet', 'none', a safetensors file or a checkpoint
+            folder.
         folder: The folder of the resume file, which will be the checkpoint's.
         resume: Whether to continue from the folder's resume file.
 
@@ -91,25 +92,25 @@ def fine_tune(
     optimizer = state.load(learner) if resume else None
     if optimizer is not None:
         click.echo(f"Resuming after {len(state.records)} epochs.", err=True)
-    _run_stages(learner, stages(recipe), state, optimizer, valid_scorer(dataset))
+    _run_stages(learner, recipe, state, optimizer, valid_scorer(dataset))
     learner.model.load_state_dict(state.kept_weights)
     return learner.model, state.records
 
 
 def _run_stages(
     learner: Learner,
-    schedule: list[Stage],
+    recipe: Recipe,
     state: TrainingState,
     optimizer: list[dict[str, Any]] | None,
     score: Scorer,
 ) -> None:
     learner.remove_cb(ProgressCallback)
-    for number, stage in enumerate(schedule):
+    for number, stage in enumerate(stages(recipe)):
         if number < state.stage:
             continue
         if number > state.stage:
             state.stage, state.epoch = number, 0
-        learner.freeze() if stage.frozen else learner.unfreeze()
+        learner.freeze() if stage.frozen else learner.freeze_to(recipe.frozen_groups)
         if optimizer is not None:
             learner.opt.load_state_dict(
                 {"state": _to_device(optimizer, learner.dls.device), "hypers": learner.opt.hypers}

@@ -14,13 +14,13 @@ from torch import nn
 
 from genre_infer import __version__
 
-from .backbone import check_backbone
-from .calibrate import calibrate_and_measure
+from .backbone import check_weights
+from .calibrate import calibrate_and_measure, valid_posters
 from .checkpoint import (
     DOCUMENT,
     MEAN,
     STD,
-    CheckpointError,
+    read_document,
     read_network,
     save_document,
     save_weights,
@@ -79,7 +79,7 @@ def run_fit(
     started = time.monotonic()
     device = choose_device(device)
     precision = choose_precision(precision, device)
-    _check_weights(weights, architecture)
+    check_weights(weights, architecture)
     first_genre = labels == "first"
     size = size or ((128, 128) if first_genre else (182, 268))
     settings = adjusted(RECIPES[recipe], changes, epochs, learning_rate)
@@ -127,8 +127,11 @@ def run_fit(
         **_document(dataset, size, arguments, run["dataset"]),
         "seconds": round(time.monotonic() - started),
         "epochs": records,
-        **_named_posters(dataset),
+        "valid": valid_posters(dataset),
+        "calibration_posters": _calibration_posters(dataset),
     }
+    if Path(weights).is_dir():
+        document["started_from"] = _origin(Path(weights))
     document["licences"] |= dict(licences)
     if decoded != size:  # measured as users' posters are seen: squished to the input size at once
         dataset = load_dataset(
@@ -193,16 +196,6 @@ def _check_output(output: Path, frozen: bool, resume: bool, force: bool) -> None
             )
 
 
-def _check_weights(weights: str, architecture: str) -> None:
-    if weights in ("imagenet", "none"):
-        return
-    if not Path(weights).is_file():
-        raise CheckpointError(
-            f"--weights: {weights} does not exist; give a safetensors file, imagenet or none."
-        )
-    check_backbone(Path(weights), architecture)
-
-
 def _report_and_check(dataset: Dataset) -> None:
     click.echo(dataset.report(), err=True)
     if not len(dataset.indices("valid")):
@@ -244,6 +237,13 @@ def _document(
     }
 
 
+def _origin(folder: Path) -> dict[str, Any]:
+    """Return how the checkpoint was trained that a run started from."""
+    origin = read_document(folder)
+    kept = ("name", "version", "weights", "arguments", "seconds", "epochs", "started_from")
+    return {key: origin[key] for key in kept if key in origin}
+
+
 def _versions() -> dict[str, str]:
     packages = ("torch", "torchvision", "fastai", "numpy", "pillow")
     return {
@@ -253,15 +253,8 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _named_posters(dataset: Dataset) -> dict[str, Any]:
-    """Return the valid posters with their genres, and train posters chosen by a hash of their id.
-
-    The exporter fits thresholds to the former, and calibrates int8 with the latter.
-    """
+def _calibration_posters(dataset: Dataset) -> list[str]:
+    """Return train posters, chosen by a hash of their film, to calibrate int8 with."""
     train = [poster for poster in dataset.posters if poster.split == "train"]
     train.sort(key=lambda poster: hashlib.sha256(str(poster.imdb_id).encode()).digest())
-    valid = (dataset.posters[i] for i in dataset.indices("valid"))
-    return {
-        "valid": {poster.name: list(poster.genres) for poster in valid},
-        "calibration_posters": [poster.name for poster in train[:CALIBRATION_POSTERS]],
-    }
+    return [poster.name for poster in train[:CALIBRATION_POSTERS]]

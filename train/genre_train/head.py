@@ -1,6 +1,5 @@
 """Training with --frozen: the body's features are computed once, and only the head learns."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import nn
 from genre_infer.posters import Pixels
 from genre_infer.progress import progress
 
-from .backbone import load_body
+from .backbone import DOWNLOADED, load_weights
 from .checkpoint import new_network, normalised
 from .dataset import Dataset
 from .epochs import Record, Scorer, print_record, rounded, seed_everything, valid_scorer
@@ -35,21 +34,21 @@ def train_head(
 
     Args:
         dataset: The posters.
-        recipe: If it changes posters at random, train posters are also seen mirrored.
+        recipe: If it changes how posters look, train posters are also seen mirrored.
         run: The arguments of the run as checkpoint.json has them.
-        weights: Where the body's weights come from: 'imagenet', 'none' or a safetensors file.
+        weights: Where the network starts: 'imagenet', 'none', a safetensors file or a checkpoint
+            folder.
 
     Returns:
         The network with the head of the best epoch, and the epochs' records.
     """
     network = new_network(
-        run["architecture"], len(dataset.genres), pretrained=weights == "imagenet"
+        run["architecture"], len(dataset.genres), pretrained=weights == DOWNLOADED
     )
-    if weights not in ("imagenet", "none"):
-        load_body(network, run["architecture"], Path(weights))
+    load_weights(network, run["architecture"], weights, dataset.genres)
     train, labels = dataset.indices("train"), dataset.labels()
     features = body_features(network, dataset.pixels, run["precision"], run["device"])
-    if recipe.augment or recipe.look:  # of all augmentations, a mirror image costs the least
+    if recipe.look:  # of all augmentations, a mirror image costs the least
         mirrored = dataset.pixels[train, :, ::-1]
         added = body_features(network, mirrored, run["precision"], run["device"])
         features = np.concatenate([features, added])

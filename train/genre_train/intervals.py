@@ -90,6 +90,29 @@ def bootstrap(
     return resampled
 
 
+def headlines(predictions: Predictions, counts: Counts) -> NDArray[np.float64]:
+    """Compute the headline alone of each resample.
+
+    Args:
+        predictions: A model's predictions.
+        counts: [resamples, posters], from resample().
+
+    Returns:
+        float64 [resamples]; NaN if a domain has no supported genre.
+    """
+    p = predictions
+    parts = []
+    for domain in np.unique(p.domains):
+        chosen = p.domains == domain
+        labels, probabilities, drawn = p.labels[chosen], p.probabilities[chosen], counts[:, chosen]
+        ranked = [
+            ranking(probabilities[:, column], labels[:, column], drawn)[0]
+            for column in metrics.supported(labels)
+        ]
+        parts.append(np.mean(ranked, axis=0) if ranked else np.full(len(counts), np.nan))
+    return np.mean(parts, axis=0)
+
+
 def resample(imdb_ids: NDArray[np.int64], resamples: int, seed: int) -> Counts:
     """Draw as many films as there are, with replacement, each with all its posters.
 

@@ -1,5 +1,6 @@
 """fastai's DataLoaders and Learner for a dataset; recipes, devices and precisions."""
 
+import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,12 @@ import torch
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import AMPMode, MixedPrecision
+from fastai.callback.training import BnFreeze
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, Normalize
 from fastai.learner import Learner
 from fastai.metrics import accuracy, accuracy_multi
-from fastai.vision.augment import aug_transforms
 from fastai.vision.core import PILImage
 from fastai.vision.data import ImageBlock
 from fastai.vision.learner import vision_learner
@@ -24,9 +25,13 @@ from torch import nn
 from genre_infer.errors import DeviceError
 
 from .augment import MARGIN, PosterCrop, PosterLook
-from .backbone import load_body
+from .backbone import DOWNLOADED, load_weights
 from .checkpoint import ARCHITECTURES, MEAN, STD
 from .dataset import Dataset
+
+WORKERS = 2 if multiprocessing.get_start_method() == "fork" else 0
+"""Processes that change pictures while the network learns. Elsewhere each would need a copy of all
+posters. A fixed number: what is drawn at random depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,13 @@ class Recipe:
 
     Attributes:
         epochs: Epochs of fine-tuning all layers.
-        augment: Whether train posters are mirrored, zoomed and relit at random.
         keep: The epoch that becomes the checkpoint: "best" by macro average precision on valid, or
             "last".
         learning_rate: The highest of the one-cycle schedule, which is the head's.
         frozen_epochs: Epochs before them in which only the head learns.
         slowest: The lowest layers' learning rate, as a share of the head's, 0 to 1.
+        frozen_groups: How many of fastai's three groups of layers stay as they are throughout: 1 is
+            the stem and the first two stages of a ResNet, 2 the whole body.
         weight_decay: That of all weights but batch norms' and biases.
         crop: The smallest part of a poster that is trained on, as a share of its area, 0 to 1.
         look: How strongly light, colour, sharpness and compression are changed; 1 is the usual
@@ -51,11 +57,11 @@ class Recipe:
     """
 
     epochs: int
-    augment: bool
     keep: str
     learning_rate: float = 2e-3  # fine_tune's own default
     frozen_epochs: int = 1
     slowest: float = 0.01
+    frozen_groups: int = 0
     weight_decay: float = 0.01
     crop: float = 1.0
     look: float = 0.0
@@ -64,8 +70,17 @@ class Recipe:
 
 
 RECIPES = {
-    "standard": Recipe(epochs=4, augment=True, keep="best"),
-    "seed": Recipe(epochs=10, augment=False, keep="last"),
+    "standard": Recipe(
+        epochs=5,
+        keep="best",
+        learning_rate=3e-3,
+        frozen_epochs=0,
+        slowest=0.03,
+        crop=0.6,
+        look=1.0,
+        average=0.99,
+    ),
+    "seed": Recipe(epochs=10, keep="last"),
 }
 
 
@@ -194,7 +209,6 @@ def data_loaders(
     pictures: list[Any] = [PosterCrop(size, recipe.crop)] if recipe.crop < 1 else []
     if recipe.look:
         pictures.append(PosterLook(recipe.look))
-    batches = aug_transforms(max_rotate=0, max_warp=0, max_zoom=1.15) if recipe.augment else []
     positions = [i for i, poster in enumerate(dataset.posters) if poster.split != "test"]
     valid = [k for k, i in enumerate(positions) if dataset.posters[i].split == "valid"]
     block = DataBlock(
@@ -203,10 +217,14 @@ def data_loaders(
         get_y=partial(label, dataset),
         splitter=IndexSplitter(valid),
         item_tfms=pictures,
-        batch_tfms=[*batches, Normalize.from_stats(MEAN, STD, cuda=device == "cuda")],
+        batch_tfms=[Normalize.from_stats(MEAN, STD, cuda=device == "cuda")],
     )
     return block.dataloaders(
-        positions, bs=batch_size, num_workers=0, device=torch.device(device), path=Path()
+        positions,
+        bs=batch_size,
+        num_workers=WORKERS if pictures else 0,
+        device=torch.device(device),
+        path=Path(),
     )
 
 
@@ -252,25 +270,27 @@ def make_learner(
         loaders: The posters.
         recipe: Its weight decay and its loss are used.
         architecture: One of ARCHITECTURES.
-        weights: Where the body starts: 'imagenet' (torchvision's, which fastai downloads), 'none'
-            or a safetensors file.
+        weights: Where the network starts: 'imagenet' (torchvision's, which fastai downloads),
+            'none', a safetensors file or a checkpoint folder.
         precision: 'float32', 'bfloat16' or 'float16'.
         device: 'cpu' or 'cuda'.
         first_genre: Whether the target is the one first genre instead of all genres.
 
     Raises:
-        CheckpointError: The file does not hold this architecture.
+        CheckpointError: The weights are of another architecture.
     """
+    fixed = [BnFreeze()] if recipe.frozen_groups else []
     learner = vision_learner(
         loaders,
         ARCHITECTURES[architecture],
-        pretrained=weights == "imagenet",
+        pretrained=weights == DOWNLOADED,
         normalize=False,  # data_loaders() does, whatever the weights
         metrics=accuracy if first_genre else accuracy_multi,
         wd=recipe.weight_decay,
         loss_func=AsymmetricLoss(recipe.missing) if recipe.missing and not first_genre else None,
-        cbs=[ChannelsLast(), *mixed_precision(precision, device)],
+        # Else fastai trains batch norms also in frozen layers, at the cost of their whole backward.
+        train_bn=not recipe.frozen_groups,
+        cbs=[ChannelsLast(), *fixed, *mixed_precision(precision, device)],
     )
-    if weights not in ("imagenet", "none"):
-        load_body(learner.model, architecture, Path(weights))
+    load_weights(learner.model, architecture, weights, list(loaders.vocab))
     return learner

@@ -90,3 +90,6 @@ SPLIT = click.option(
     show_default=True,
     help="Which posters to measure.",
 )
+CSV = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="CSV to write."
+)

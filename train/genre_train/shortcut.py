@@ -5,30 +5,24 @@ original ones.
 """
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score
 
-from genre_infer.cores import available_cores
 from genre_infer.errors import GenreInferError
-from genre_infer.posters import Pixels, load_poster, squish
-from genre_infer.progress import progress
 
 from . import metrics
-from .dataset import Dataset
 from .files import write_csv
 from .intervals import RESAMPLES, interval, ranking, resample
 from .predictions import Predictions, open_predictor, predict
 from .provenance import commit, processor, today
+from .robustness import changed_pixels, recompressed
 
 COLUMNS = {
     "domain": "posters of",
@@ -101,7 +95,9 @@ def run_shortcut(
     with open_predictor(model, device) as predictor:
         for rewrite in rewrites:
             chosen = np.flatnonzero(predictions.domains == rewrite.domain)
-            after = predictor.probabilities(rewritten(dataset, chosen, rewrite))
+            change = recompressed(rewrite.quality, rewrite.size)
+            pixels = changed_pixels(dataset, chosen, change, f"{rewrite.domain} rewritten")
+            after = predictor.probabilities(pixels)
             compared = compare(predictions, chosen, after, rewrite)
             _print(predictions, compared, rewrite, len(chosen))
             rows += compared
@@ -109,31 +105,6 @@ def run_shortcut(
         facts = {"model": predictions.model, "processor": processor()}
         facts |= {"date": today(), "commit": commit(Path(__file__))}
         write_csv(output, [{**row, **facts} for row in rows])
-
-
-def rewritten(dataset: Dataset, chosen: NDArray[np.int64], rewrite: Rewrite) -> Pixels:
-    """Rewrite posters, and decode the rewritten ones to the dataset's size.
-
-    Args:
-        dataset: The posters.
-        chosen: The positions of the posters to rewrite.
-        rewrite: How.
-
-    Returns:
-        uint8 [chosen, height, width, 3].
-    """
-    height, width = dataset.pixels.shape[1:3]
-
-    def write(position: int) -> Pixels:
-        picture = load_poster(dataset.folder / dataset.posters[position].name)
-        smaller = Image.fromarray(squish(picture, *rewrite.size))
-        file = BytesIO()
-        smaller.save(file, "JPEG", quality=rewrite.quality)
-        return squish(load_poster(file.getvalue()), width, height)
-
-    with ThreadPoolExecutor(available_cores()) as pool:  # Pillow releases the interpreter lock
-        parts = pool.map(write, chosen.tolist())
-        return np.stack(list(progress(parts, len(chosen), "Rewriting posters")))
 
 
 def compare(

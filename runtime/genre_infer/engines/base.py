@@ -1,19 +1,24 @@
 """What all engines have in common."""
 
+import atexit
 import os
 import re
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
+from ..errors import GenreInferError, ModelError
 from ..posters import Pixels
 
 Probabilities: TypeAlias = NDArray[np.float32]
+
+_LONGEST_BATCH = 10.0  # seconds that the end of Python waits for
 
 
 class Engine(Protocol):
@@ -60,22 +65,91 @@ class Request:
     batch_size: int | None = None
 
 
+class _AtWork:
+    """Counts the batches that engines compute, and lets Python end only when there is none.
+
+    Python stops other threads as they return from an engine to it, and the engines' C++ code aborts
+    the whole process then.
+    """
+
+    def __init__(self) -> None:
+        self._reset()
+        atexit.register(self._end)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._changed, self._count, self._ending = threading.Condition(), 0, False
+
+    def _end(self) -> None:
+        with self._changed:
+            self._ending = True
+            self._changed.wait_for(lambda: self._count == 0, _LONGEST_BATCH)
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._ending and threading.current_thread() is not threading.main_thread():
+                raise SystemExit  # ends this thread without a word, as the end of Python would
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+
+_AT_WORK = _AtWork()
+
+
 class CheckedEngine:
-    """An engine whose results are checked: probabilities for so many genres."""
+    """An engine whose results are checked, and which is used only in the process that opened it.
+
+    Args:
+        engine: The engine.
+        genres: How many probabilities it returns for each poster.
+    """
 
     def __init__(self, engine: Engine, genres: int) -> None:
         self.device, self.provider = engine.device, engine.provider
         self.batch_size, self.lanes = engine.batch_size, engine.lanes
         self._engine, self._genres = engine, genres
+        self._process = os.getpid()
+        _OPENED.add(self)
 
     def run(self, batch: Pixels) -> Probabilities:
-        """See Engine. Raises ModelError for a result of another shape or that is not finite."""
-        found = self._engine.run(batch)
+        """See Engine.
+
+        Raises:
+            ModelError: The result has another shape, or is not finite.
+            GenreInferError: This is a fork of the process that opened the engine.
+        """
+        if os.getpid() != self._process:  # an engine's threads are not there, and it would hang
+            raise GenreInferError(
+                "The classifier was opened before this process was forked from another, and does "
+                "not work here: open it in the process that uses it."
+            )
+        with _AT_WORK:
+            found = self._engine.run(batch)
         if found.shape != (len(batch), self._genres) or not np.isfinite(found).all():
             cause = f"does not return {self._genres} probabilities for each poster"
             fix = "export it again, or try another device"
             raise ModelError(f"The model {cause}; {fix}.", "device")
         return found
+
+
+_OPENED: WeakSet[CheckedEngine] = WeakSet()
+
+
+def _keep_for_ever() -> None:
+    """Never free a forked process's engines: they would wait for threads that are not there."""
+    import ctypes
+
+    for opened in _OPENED:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(opened._engine))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_for_ever)
 
 
 def installed(package: str) -> bool:

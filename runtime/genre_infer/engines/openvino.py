@@ -1,5 +1,6 @@
 """OpenVINO on the processor."""
 
+import os
 import sys
 import threading
 from collections import deque
@@ -17,6 +18,10 @@ from .base import Engine, Probabilities, Request, first_line, joined, parts_of
 
 _BATCH_SIZE = 4  # measured: larger ones gain nothing beside decoding, and need more memory
 _MOST_LANES = 8
+# OpenVINO keeps what it prepares for each shape, a megabyte or more. After so many other sizes the
+# network for them is compiled anew, and what oneDNN keeps below it is bounded too.
+_MOST_SHAPES = 16
+_MOST_PRIMITIVES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}
 
 
 class OpenVino:
@@ -42,6 +47,7 @@ class OpenVino:
             onnx = openvino.frontend.FrontEndManager().load_by_framework("onnx")
             self._model = onnx.convert(onnx.load(BytesIO(request.model)))
         self._compiled: dict[tuple[int, ...] | None, _Compiled] = {}
+        self._others: set[tuple[int, ...]] = set()
         self._lock = threading.Lock()  # one compilation at a time
         usual = (self.batch_size, *self._size, 3)
         if self.batch_size > 1:
@@ -60,6 +66,11 @@ class OpenVino:
     def _for(self, shape: tuple[int, ...]) -> "_Compiled":
         key = shape if shape[1:3] == self._size else None  # one network for all other sizes
         with self._lock:
+            if key is None and shape not in self._others:
+                if len(self._others) == _MOST_SHAPES:
+                    self._others.clear()
+                    del self._compiled[None]
+                self._others.add(shape)
             if key not in self._compiled:
                 self._compiled[key] = self._compile(key)
             return self._compiled[key]
@@ -143,4 +154,11 @@ def open_openvino(request: Request) -> Engine:
     finally:
         if hidden:
             del sys.modules["openvino_telemetry"]
-    return OpenVino(openvino, request)
+    # oneDNN reads it once, when it is first used. PyTorch has a oneDNN of its own, which must not.
+    new = {key: value for key, value in _MOST_PRIMITIVES.items() if key not in os.environ}
+    os.environ.update(new)
+    try:
+        return OpenVino(openvino, request)
+    finally:
+        for key in new:
+            os.environ.pop(key, None)
