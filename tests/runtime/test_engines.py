@@ -1,19 +1,24 @@
 """Which engine is used, and what is said where one is missing, doubled or does not start."""
 
 import importlib.util
+import os
 import subprocess
 import sys
+import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
 from pretend import installed
 
-from genre_infer import Classifier, DeviceError, ModelError
+from genre_infer import Classifier, DeviceError, ModelError, engines
 from genre_infer.engines import DEVICES, CheckedEngine, Request, base, open_engine
+from genre_infer.engines.onnxruntime import open_cpu
+from genre_infer.engines.openvino import open_openvino
 from genre_infer.model_file import PACKAGED_PATH as PATH
 
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
@@ -224,3 +229,52 @@ def test_a_contiguous_batch_is_handed_over_as_it_is(toy: Path) -> None:
     assert not np.shares_memory(seen[1], batch)
     assert seen[1].flags.c_contiguous
     assert np.array_equal(checked.run(batch), expected)
+
+
+def test_auto_waits_for_no_engine_for_ever(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, "openvino")
+    hangs = engines.Kind("openvino", "openvino", "none:none")
+    ended = threading.Event()
+    monkeypatch.setattr(engines.Kind, "open", lambda *_: ended.wait(60))
+    monkeypatch.setattr(engines, "_LONGEST_OPENING", 0.2)
+    last = SimpleNamespace(open=open_cpu, device="cpu")
+    monkeypatch.setattr(engines, "ENGINES", (hangs, last))
+    with Classifier(toy) as classifier:
+        assert classifier.device == "cpu"
+        assert classifier.skipped == [
+            "The device openvino did not open the model within 0.2 seconds."
+        ]
+    ended.set()
+
+
+NO_GENERATED_CODE = """
+import ctypes, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0:  # PR_SET_MDWE: Linux 6.3 and newer
+    sys.exit(7)
+from genre_infer import Classifier, DeviceError
+try:
+    Classifier(sys.argv[1], device="openvino")
+except DeviceError as error:
+    print(error)
+with Classifier(sys.argv[1]) as classifier:
+    print(classifier.device)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not HAS_OPENVINO, reason="Linux and OpenVINO")
+def test_a_process_that_may_not_generate_code(toy: Path) -> None:
+    command = [sys.executable, "-c", NO_GENERATED_CODE, str(toy)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode == 7:
+        pytest.skip("this kernel cannot forbid it")
+    said, device = done.stdout.splitlines()
+    assert said.endswith("(memory-deny-write-execute)")
+    assert device == "cpu"
+
+
+@pytest.mark.skipif(not HAS_OPENVINO, reason="needs the extra openvino")
+def test_openvino_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "exists", lambda path: path != "/proc/self")
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(DeviceError, match="without /proc"):
+        open_openvino(Request(b"", (60, 40), 1))

@@ -1,10 +1,11 @@
 """Tables: Kaggle's with its dirt, ours, and what is said of those that cannot be used."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
-from genre_train.table import Film, TableError, parse_genres, parse_imdb_id, read_table
+from genre_train.table import Film, TableError, parse_imdb_id, read_table
 
 KAGGLE = (
     "imdbId,Imdb Link,Title,IMDB Score,Genre,Poster\n"
@@ -21,7 +22,7 @@ KAGGLE = (
 def test_kaggle_s_table_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "MovieGenre.csv"
     path.write_bytes(KAGGLE.encode("latin-1"))
-    films, left_out = read_table(path)
+    films, left_out, _ = read_table(path)
     assert films == [
         Film(114709, ("Animation", "Adventure", "Comedy"), None, None),
         Film(113497, ("Comedy", "Romance"), None, None),
@@ -38,7 +39,7 @@ def test_our_table_with_splits_and_domains(tmp_path: Path) -> None:
         "imdb_id,genres,split,domain\n1,Drama,train,a\n2,War,test,b\n3,War,valid,a\n", "utf-8-sig"
     )
     assert read_table(path)[0][1] == Film(2, ("War",), "test", "b")
-    films, left_out = read_table(path, domains=("a",))
+    films, left_out, _ = read_table(path, domains=("a",))
     assert [film.imdb_id for film in films] == [1, 3]
     assert left_out == {"another domain": 1}
 
@@ -69,6 +70,59 @@ def test_imdb_ids(text: str, number: int | None) -> None:
     assert parse_imdb_id(text) == number
 
 
-def test_genres() -> None:
-    assert parse_genres("Drama| Sci-Fi |Drama||N/A") == ("Drama", "Sci-Fi")
-    assert parse_genres("(no genres listed)") == ()
+TMDB = "[{'id': 16, 'name': 'Animation'}, {'id': 35, 'name': 'Comedy'}]"
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "expected"),
+    [
+        (["Drama| Sci-Fi |Drama||N/A"], "separated by |", ("Drama", "Sci-Fi")),
+        (["Animation, Comedy", "War"], "separated by commas", ("Animation", "Comedy")),
+        (["Animation;Comedy"], "separated by ;", ("Animation", "Comedy")),
+        ([TMDB], "lists of objects with a name", ("Animation", "Comedy")),
+        ([TMDB.replace("'", '"')], "lists of objects with a name", ("Animation", "Comedy")),
+        (["['Animation', 'Comedy']"], "lists of names", ("Animation", "Comedy")),
+        (['["Animation", null, "Comedy"]'], "lists of names", ("Animation", "Comedy")),
+        (["Animation", "Comedy"], "one genre per row", ("Animation",)),
+    ],
+)
+def test_every_form_of_genres(
+    tmp_path: Path, cells: list[str], form: str, expected: tuple[str, ...]
+) -> None:
+    nothing = ["", "nan", "None", "null", "NaN", "[]", "(no genres listed)", "\\N"]
+    path = tmp_path / "films.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["imdb_id", "genres"])
+        writer.writerows(enumerate([*cells, *nothing], start=1))
+    table = read_table(path)
+    assert table.form.startswith(form)
+    assert table.films[0].genres == expected
+    assert len(table.films) == len(cells)
+    assert table.left_out == {"no genre": len(nothing)}
+
+
+@pytest.mark.parametrize("name", ["imdb_id", "imdbId", "imdbID", "IMDB_ID", "tconst"])
+def test_names_of_the_id_column(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text(f"{name},genres\ntt0000007,Drama\n")
+    assert read_table(path).films[0].imdb_id == 7
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        (["[{'id': 18}]"], "has no name"),
+        (["[{'id': 18, 'name': 'Drama'"], "cannot be read as one"),
+        (["Drama|War;Crime", "Drama|Crime"], "'War;Crime' does not look like one"),
+        (["Drama / War: a story"], "does not look like one"),
+        (["18", "35"], "'18' does not look like one"),
+        ([f"Film number {chr(65 + n)}" for n in range(26)], "26 genres for 26 films"),
+    ],
+)
+def test_what_does_not_look_like_genres(tmp_path: Path, cells: list[str], says: str) -> None:
+    path = tmp_path / "films.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["imdb_id", "genres"], *enumerate(cells, start=1)])
+    with pytest.raises(TableError, match=f"films.csv, column genres: .*{says}"):
+        read_table(path)

@@ -42,6 +42,9 @@ def run_calibrate(
     posters: Path,
     output: Path,
     size: tuple[int, int] | None,
+    name: str | None,
+    model_version: str | None,
+    licences: tuple[tuple[str, str], ...],
     domains: tuple[str, ...],
     device: str,
     force: bool,
@@ -60,6 +63,9 @@ def run_calibrate(
     width, height = size or checkpoint.size
     document = {
         **checkpoint.document,
+        "name": name or checkpoint.document["name"],
+        "version": model_version or checkpoint.document["version"],
+        "licences": {**checkpoint.document["licences"], **dict(licences)},
         "input": checkpoint.document["input"] | {"width": width, "height": height},
         "calibration": {},
         "thresholds": {},

@@ -13,6 +13,7 @@ from .options import (
     DEVICE,
     DOMAIN,
     FORCE,
+    LICENCE,
     POSTERS,
     SEED,
     TABLE,
@@ -92,14 +93,7 @@ def main() -> None:
 @DEVICE
 @click.option("--name", help="The model's name; default: the output folder's.")
 @click.option("--model-version", default="0", show_default=True, help="The model's version.")
-@click.option(
-    "--licence",
-    "licences",
-    type=(str, str),
-    multiple=True,
-    metavar="WHAT LICENCE",
-    help="A licence for the checkpoint, e.g. backbone CC0-1.0. May be repeated.",
-)
+@LICENCE
 @click.option(
     "--set",
     "changes",
@@ -168,6 +162,9 @@ def sort(mode: str | None, **options: Any) -> None:
     help="Checkpoint folder to write.",
 )
 @click.option("--size", type=Size(), help="Another input size.")
+@click.option("--name", help="Another name for the model.")
+@click.option("--model-version", help="Another version for the model.")
+@LICENCE
 @DOMAIN
 @DEVICE
 @FORCE

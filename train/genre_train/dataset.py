@@ -50,6 +50,7 @@ class Dataset:
         rare_genres: Genre -> train posters, for genres with too few of them.
         folder: The posters' folder.
         unreadable: The files that could not be decoded, each with the cause.
+        form: How the table writes genres.
         further: How many posters were found beside their film's first one, if a row is a film.
     """
 
@@ -62,6 +63,7 @@ class Dataset:
     folder: Path
     unreadable: list[str] = field(default_factory=list)
     further: int = 0
+    form: str = ""
 
     def indices(self, split: str) -> NDArray[np.int64]:
         """Return the positions of a split's posters."""
@@ -117,7 +119,8 @@ class Dataset:
         lines += [f"  {self._count(split)}" for split in SPLITS]
         lines += [f"{sum(self.left_out.values())} left out"]
         lines += [f"  {count:7} {reason}" for reason, count in self.left_out.most_common()]
-        lines += [f"{len(self.genres)} genres: {', '.join(self.genres)}"]
+        form = f" (read as {self.form})" if self.form else ""
+        lines += [f"{len(self.genres)} genres{form}: {', '.join(self.genres)}"]
         if self.rare_genres:
             rare = ", ".join(f"{genre} ({n})" for genre, n in sorted(self.rare_genres.items()))
             lines += [f"Genres left out, with their train posters: {rare}"]
@@ -154,7 +157,7 @@ def load_dataset(
     Raises:
         TableError: The table cannot be used, no film has a poster, or no genre has enough of them.
     """
-    films, left_out = read_table(table, domains)
+    films, left_out, form = read_table(table, domains)
     rows = len(films) + sum(left_out.values())
     files = find_posters(folder)
     candidates: list[Poster] = []
@@ -180,7 +183,7 @@ def load_dataset(
     if genres is None:
         genres, rare = vocabulary(posters, min_posters)
     left_out = +left_out  # drops reasons that never came up
-    return Dataset(posters, pixels, genres, rows, left_out, rare, folder, unreadable, further)
+    return Dataset(posters, pixels, genres, rows, left_out, rare, folder, unreadable, further, form)
 
 
 def _existing(file: str, folder: Path) -> list[str]:

@@ -93,3 +93,11 @@ SPLIT = click.option(
 CSV = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="CSV to write."
 )
+LICENCE = click.option(
+    "--licence",
+    "licences",
+    type=(str, str),
+    multiple=True,
+    metavar="WHAT LICENCE",
+    help="A licence for the checkpoint, e.g. backbone CC0-1.0. May be repeated.",
+)

@@ -103,7 +103,7 @@ def make_plan(table: Path, posters: Path, output: Path, mode: str) -> Plan:
         raise SortError(
             f"{output} is the folder of posters itself: give a folder inside it, or another one."
         )
-    films, left_out = read_table(table)
+    films, left_out, _ = read_table(table)
     plan = Plan(len(films) + left_out.total(), left_out)
     files = poster_files(posters, without=output)
     plan.further = sum(len(paths) - 1 for paths in files.values())

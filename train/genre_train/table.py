@@ -5,15 +5,17 @@ from collections import Counter
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from genre_infer.errors import GenreInferError
 
+from .genre_column import GenreColumnError, check_vocabulary, genre_parser
+
 ID_COLUMNS = ("imdbid", "imdb_id", "tconst")
 GENRE_COLUMNS = ("genre", "genres")
 SPLITS = ("train", "valid", "test")
-_NO_GENRE = {"", "n/a", "(no genres listed)", "\\n"}
 
 
 class TableError(GenreInferError):
@@ -39,7 +41,21 @@ class Film:
     file: str | None = None
 
 
-def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], Counter[str]]:
+class FilmTable(NamedTuple):
+    """A table, read.
+
+    Attributes:
+        films: Its usable rows, in their order.
+        left_out: Reason -> rows left out. Together with the films they are all rows.
+        form: How the genres were written.
+    """
+
+    films: list[Film]
+    left_out: Counter[str]
+    form: str
+
+
+def read_table(path: Path, domains: tuple[str, ...] = ()) -> FilmTable:
     """Read the films of a table, and count the rows that are left out by reason.
 
     A row needs only an IMDb id and a genre. Of several rows with one id, the first usable one
@@ -50,12 +66,9 @@ def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], C
         path: The CSV file.
         domains: If given, only rows of these domains are used.
 
-    Returns:
-        The films in the table's order, and reason -> rows left out. Together they add up to the
-        rows of the table.
-
     Raises:
-        TableError: The file is not a table of films, has no usable row, or contradicts itself.
+        TableError: The file is not a table of films, has no usable row, contradicts itself, or its
+            genres do not look like genres.
     """
     frame = _read_csv(path)
     columns = {str(name).strip().lower(): name for name in frame.columns}
@@ -65,12 +78,18 @@ def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], C
     file_column = columns.get("file")
     if domains and domain_column is None:
         raise TableError(f"{path.name} has no column 'domain'; leave --domain out.")
+    try:
+        form, parse_genres = genre_parser([str(cell) for cell in frame[genre_column]])
+        cells = [parse_genres(str(cell)) for cell in frame[genre_column]]
+        counts = Counter(genre for genres in cells for genre in genres)
+        check_vocabulary(counts, sum(map(bool, cells)), form)
+    except GenreColumnError as error:
+        raise TableError(f"{path.name}, column {genre_column}: {error}") from None
     films: dict[tuple[int, str | None], Film] = {}
     first_rows: dict[int, Film] = {}
     left_out: Counter[str] = Counter()
-    for row in frame.to_dict("records"):
+    for row, genres in zip(frame.to_dict("records"), cells, strict=True):
         imdb_id = parse_imdb_id(row[id_column])
-        genres = parse_genres(row[genre_column])
         domain = str(row[domain_column]).strip() or None if domain_column is not None else None
         file = str(row[file_column]).strip() if file_column is not None else None
         if imdb_id is None:
@@ -90,7 +109,7 @@ def read_table(path: Path, domains: tuple[str, ...] = ()) -> tuple[list[Film], C
             films[imdb_id, file] = film
     if not films:
         raise TableError(f"{path.name} has no usable row ({dict(left_out)}).")
-    return list(films.values()), left_out
+    return FilmTable(list(films.values()), left_out, form)
 
 
 def _refuse_contradiction(first: Film, other: Film, path: Path) -> None:
@@ -110,12 +129,6 @@ def parse_imdb_id(text: str) -> int | None:
     """Return 114709 for 'tt0114709', '0114709' and '114709', and None for anything else."""
     match = re.fullmatch(r"(?:tt)?0*([1-9]\d*)(?:\.0)?", str(text).strip().lower())
     return int(match[1]) if match else None
-
-
-def parse_genres(text: str) -> tuple[str, ...]:
-    """Split genres at '|', keeping their order and each of them once."""
-    genres = (genre.strip() for genre in str(text).split("|"))
-    return tuple(dict.fromkeys(genre for genre in genres if genre.lower() not in _NO_GENRE))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -5,8 +5,10 @@ table below; docs/engines.md explains how, also for plugin providers of onnxrunt
 """
 
 import sys
+import threading
 from dataclasses import dataclass
 from importlib import import_module
+from queue import Empty, SimpleQueue
 
 from ..errors import DeviceError
 from .base import CheckedEngine, Engine, Probabilities, Request, installed
@@ -49,6 +51,8 @@ ENGINES = (  # the fastest first; the last one is what "auto" ends with
     Kind("cpu", "onnxruntime", "onnxruntime:open_cpu"),
 )
 
+_LONGEST_OPENING = 30.0  # seconds that "auto" waits for an engine before it goes on to the next
+
 GPUS = frozenset(kind.device for kind in ENGINES if kind.gpu)
 
 DEVICES = ("auto", *(kind.device for kind in reversed(ENGINES)))
@@ -82,13 +86,35 @@ def open_engine(request: Request, device: str = "auto") -> tuple[Engine, list[st
     for kind in ENGINES[:-1]:
         if kind.auto and installed(kind.package):
             try:
-                return kind.open(request), skipped
+                return _opened_in_time(kind, request), skipped
             except DeviceError as error:
                 skipped.append(str(error))
     try:
         return ENGINES[-1].open(request), skipped
     except DeviceError as error:
         raise DeviceError(" ".join([str(error), *skipped]), error.setting) from None
+
+
+def _opened_in_time(kind: Kind, request: Request) -> Engine:
+    """Open a model on an engine that may hang. Raises DeviceError, ModelError."""
+    outcome: SimpleQueue[Engine | Exception] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            outcome.put(kind.open(request))
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=work, name=f"genre-infer-open-{kind.device}", daemon=True).start()
+    try:
+        opened = outcome.get(timeout=_LONGEST_OPENING)
+    except Empty:
+        raise DeviceError(
+            f"The device {kind.device} did not open the model within {_LONGEST_OPENING:g} seconds."
+        ) from None
+    if isinstance(opened, Exception):
+        raise opened
+    return opened
 
 
 def leave_out_converters() -> None:

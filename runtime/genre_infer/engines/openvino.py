@@ -135,11 +135,17 @@ def _device_errors(what: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise DeviceError(f"OpenVINO cannot {what}: {first_line(error)}") from None
+        cause = first_line(error)
+        # What its assembler says where memory that was written cannot be run.
+        if "label is redefined" in cause or "can't protect" in cause:
+            cause = "this process may not run code that it generates (memory-deny-write-execute)"
+        raise DeviceError(f"OpenVINO cannot {what}: {cause}") from None
 
 
 def open_openvino(request: Request) -> Engine:
     """Open OpenVINO's plugin for processors. Raises DeviceError."""
+    if sys.platform == "linux" and not os.path.exists("/proc/self"):
+        raise DeviceError("OpenVINO does not work without /proc, which is not mounted here.")
     # openvino imports its telemetry package if it finds it; if it is hidden, it uses a stub.
     hidden = "openvino_telemetry" not in sys.modules
     if hidden:
