@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from genre_infer.posters import Limits, Pixels, PosterError, poster_pixels, squish
+from genre_infer.limits import Limits, PosterError
+from genre_infer.posters import Pixels, poster_pixels, squish
 from genre_infer.progress import progress
 from genre_train.checkpoint import Checkpoint, CheckpointError
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from .errors import DeviceError as DeviceError
     from .errors import GenreInferError as GenreInferError
     from .errors import ModelError as ModelError
+    from .limits import Limits as Limits
     from .metadata import Metadata as Metadata
-    from .posters import Limits as Limits
     from .result import GenreProbability as GenreProbability
     from .result import Result as Result
     from .result import Status as Status
@@ -36,7 +36,7 @@ _NAMES = {
     "classifier": ("Classifier",),
     "errors": ("DeviceError", "GenreInferError", "ModelError"),
     "metadata": ("Metadata",),
-    "posters": ("Limits",),
+    "limits": ("Limits",),
     "result": ("GenreProbability", "Result", "Status"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}

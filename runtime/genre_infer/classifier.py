@@ -14,10 +14,11 @@ from .cores import available_cores
 from .decoder import Decoder
 from .engines import GPUS, CheckedEngine, Engine, Probabilities, Request, open_engine
 from .errors import GenreInferError
+from .limits import Limits, PosterError
 from .metadata import Metadata
 from .model_file import load_model
 from .pipeline import classified
-from .posters import Limits, Pixels, PosterError, Source, poster_pixels
+from .posters import Pixels, Source, poster_pixels
 from .result import GenreProbability, Result
 
 DECODERS = ("auto", "threads", "processes")

@@ -4,6 +4,8 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,14 +123,13 @@ def classify(
     found, 2 wrong usage, 3 model or device, 130 Ctrl-C, 143 SIGTERM.
     """
     import logging
-    import warnings
 
     from PIL import Image
 
     from .classifier import Classifier
     from .discover import Discovery
     from .engines import leave_out_converters
-    from .posters import Limits
+    from .limits import Limits
     from .rows import Output, OutputError
 
     if output == Path("-"):
@@ -161,10 +162,32 @@ def classify(
             raise click.UsageError(str(error)) from None
         terminal = output is None and sys.stdout.isatty()
         Image.MAX_IMAGE_PIXELS = None  # --max-pixels counts
-        # Pillow warns of odd EXIF; here these are rows.
-        warnings.filterwarnings("ignore", module="PIL")
         logging.getLogger("PIL").setLevel(logging.ERROR)
-        sys.exit(_run(classifier, posters, destination, form or ("table" if terminal else "jsonl")))
+        with _libraries_silenced():
+            status = _run(
+                classifier, posters, destination, form or ("table" if terminal else "jsonl")
+            )
+        sys.exit(status)
+
+
+@contextmanager
+def _libraries_silenced() -> Iterator[None]:
+    """Drop what libtiff and other decoders print on stderr themselves; Python's own goes on."""
+    python: Any = sys.stderr
+    if python is None or python is not sys.__stderr__ or python.fileno() != 2:
+        yield
+        return
+    null, own = os.open(os.devnull, os.O_WRONLY), os.dup(2)
+    os.dup2(null, 2)
+    kind: dict[str, Any] = {"encoding": python.encoding, "errors": python.errors}
+    try:
+        with os.fdopen(own, "w", buffering=1, closefd=False, **kind) as sys.stderr:
+            yield
+    finally:
+        sys.stderr = python
+        os.dup2(own, 2)
+        os.close(own)
+        os.close(null)
 
 
 def _run(classifier: "Classifier", posters: "Discovery", output: "Output", form: str) -> int:

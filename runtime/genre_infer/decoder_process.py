@@ -16,7 +16,6 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -26,7 +25,8 @@ from PIL import Image
 
 from .decoder import Decoder
 from .errors import GenreInferError
-from .posters import Limits, Pixels, PosterError, Source, poster_pixels
+from .limits import Limits, PosterError
+from .posters import Pixels, Source, poster_pixels
 
 # These lead to a process's own files, as in `genre-infer <(curl …)`.
 _OWN_FILES = ("/dev/", "/proc/")
@@ -205,8 +205,7 @@ def main(words: list[str]) -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     Image.MAX_IMAGE_PIXELS = None  # our own limit counts
-    # Pillow warns of odd EXIF; here these are rows.
-    warnings.simplefilter("ignore")
+    os.dup2(null, 2)  # libtiff's and others' own words
     logging.disable()
     if sys.platform != "win32":
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

@@ -21,7 +21,8 @@ import numpy as np
 from .decoder import Decoder, Item
 from .engines import Engine, Probabilities
 from .errors import GenreInferError
-from .posters import Pixels, PosterError
+from .limits import PosterError
+from .posters import Pixels
 
 # Seconds between looks at the clock; on Windows a signal can end the wait only then.
 _LOOK = 0.5

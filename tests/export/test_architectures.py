@@ -21,7 +21,8 @@ from genre_export.quantization.equalisation import equalise
 from genre_export.quantization.qdq import Settings, as_levels
 from genre_export.report import open_on
 from genre_infer import Classifier
-from genre_infer.posters import Limits, poster_pixels
+from genre_infer.limits import Limits
+from genre_infer.posters import poster_pixels
 from genre_train.checkpoint import Checkpoint, read_checkpoint
 
 ARCHITECTURES = ["resnet18", pytest.param("resnet50", marks=pytest.mark.slow)]

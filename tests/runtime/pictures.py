@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genre_infer.posters import Limits, PosterError, load_poster
+from genre_infer.limits import Limits, PosterError
+from genre_infer.posters import load_poster
 
 SIZE = (182, 268)
 HALF = (60, 90)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from command import COMMAND, ENVIRONMENT, invoke, rows
+from PIL import Image
 
 
 def test_csv_has_a_column_for_each_genre(folder: Path, cpu: list[str]) -> None:
@@ -237,3 +238,16 @@ def test_a_terminal_gets_a_table(folder: Path, cpu: list[str]) -> None:
     assert b"not-an-image" in shown
     assert b"{" not in shown
     assert b"\x1b[2J" not in shown  # a file name must not command the terminal
+
+
+def test_no_words_of_libraries_on_stderr(folder: Path, cpu: list[str]) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (60, 90), "red").save(file, "TIFF", compression="tiff_lzw")
+    data = bytearray(file.getvalue())
+    data[8:40] = b"\xff" * 32  # libtiff prints what it thinks of this
+    (folder / "bad.tif").write_bytes(data)
+    for decoders in ("threads", "processes"):
+        done = invoke(folder, *cpu, "--decoders", decoders)
+        assert [row["status"] for row in rows(done.stdout)].count("ok") == 12
+        (line,) = done.stderr.decode().splitlines()
+        assert line.startswith("13 posters; 1 unreadable")

@@ -5,7 +5,8 @@ import pytest
 from pictures import SIZE, encoded, status_of
 from PIL import Image
 
-from genre_infer.posters import Limits, poster_pixels
+from genre_infer.limits import Limits
+from genre_infer.posters import poster_pixels
 
 LARGE = (1000, 1500)  # more than four times SIZE both ways
 

@@ -14,7 +14,7 @@ from command import eventually
 from toy_pipeline import decode, our_threads, run, squares, values
 
 from genre_infer import GenreInferError
-from genre_infer.posters import PosterError
+from genre_infer.limits import PosterError
 
 
 def test_ctrl_c_while_the_source_is_slow_loses_no_row_that_is_done() -> None:

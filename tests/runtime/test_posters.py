@@ -11,7 +11,9 @@ import pytest
 from pictures import HALF, SIZE, encoded, halves, near, status_of
 from PIL import Image
 
-from genre_infer.posters import FORMATS, Limits, load_poster, poster_pixels, squish
+from genre_infer.containers import FORMATS
+from genre_infer.limits import Limits
+from genre_infer.posters import load_poster, poster_pixels, squish
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genre_infer.posters import Limits, poster_pixels
+from genre_infer.limits import Limits
+from genre_infer.posters import poster_pixels
 from genre_train.dataset import find_posters, hashed_split, load_dataset
 from genre_train.first_genre import first_genre_only
 from genre_train.table import TableError

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_infer.cores import available_cores
-from genre_infer.posters import SUFFIXES, Limits, Pixels, PosterError, poster_pixels
+from genre_infer.limits import Limits, PosterError
+from genre_infer.posters import SUFFIXES, Pixels, poster_pixels
 from genre_infer.progress import progress
 
 from .table import SPLITS, Film, TableError, parse_imdb_id, read_table
