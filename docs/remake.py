@@ -18,7 +18,7 @@ import click
 import seed_log
 
 from genre_bench import tables
-from genre_train import modes, robustness, shortcut
+from genre_train import modes, robustness, shortcut, slices
 from genre_train.markdown import table as markdown
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +28,7 @@ TRAIN_COLUMNS = {
     "modes": modes.COLUMNS,
     "robustness": robustness.COLUMNS,
     "shortcut": shortcut.COLUMNS,
+    "slices": slices.COLUMNS,
 }
 BLOCK = re.compile(r"(<!-- (\w+): (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 

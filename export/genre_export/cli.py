@@ -9,7 +9,7 @@ from genre_infer.cli_common import CommandGroup
 from genre_infer.model_file import sidecar
 from genre_train.options import needs_extra, refuse_existing
 
-CHECKPOINT = click.Path(exists=True, file_okay=False, path_type=Path)
+CHECKPOINT = click.Path(exists=True, path_type=Path)  # of a file, the reader says more
 MODEL = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 

@@ -25,6 +25,7 @@ DECODERS = ("auto", "threads", "processes")
 
 # Beside a GPU, more decoding threads than this hold each other up by Python's interpreter lock.
 _THREADS_OF_ONE_INTERPRETER = 4
+_MOST_ABANDONED = 2  # threads that are left behind, in one run
 
 
 class Classifier:
@@ -101,8 +102,8 @@ class Classifier:
         if decoders not in DECODERS:
             raise ValueError(f"decoders is one of {', '.join(DECODERS)}, not {decoders!r}")
         # An application that contains python would start itself instead of python.
-        can_start_processes = bool(sys.executable) and not hasattr(sys, "frozen")
-        if decoders == "processes" and not can_start_processes:
+        self._can_start_processes = bool(sys.executable) and not hasattr(sys, "frozen")
+        if decoders == "processes" and not self._can_start_processes:
             raise GenreInferError('Only python itself can start processes: decoders="threads".')
         loaded = load_model(model, sha256, require_hash=require_hash)
         self.sha256, self.vouched = loaded.sha256, loaded.vouched
@@ -135,7 +136,7 @@ class Classifier:
         self._falls_back = decoders == "auto"
         if decoders == "auto":
             many = self.threads > _THREADS_OF_ONE_INTERPRETER and not single
-            pays = engine.device in GPUS and many and can_start_processes
+            pays = engine.device in GPUS and many and self._can_start_processes
             decoders = "processes" if pays else "threads"
         self.decoders = decoders
 
@@ -226,12 +227,22 @@ class Classifier:
         self.close()
 
     def _new_decoder(self, problems: list[str]) -> Callable[[], Decoder[Source]]:
-        if self.decoders == "threads":
-            return partial(Decoder, partial(poster_pixels, **self._decoding))
-        from .decoder_process import ProcessDecoder  # whose imports threads do without
+        in_thread = partial(Decoder, partial(poster_pixels, **self._decoding))
+        left = self.threads + _MOST_ABANDONED if self.decoders == "threads" else 0
 
-        told = problems if self._falls_back else None
-        return partial(ProcessDecoder, **self._decoding, problems=told)
+        def new() -> Decoder[Source]:
+            # A thread that exceeds the time limit is left behind with its memory. After a few of
+            # them, posters are decoded in processes, which can be ended.
+            nonlocal left
+            left -= 1
+            if left >= 0 or (self.decoders == "threads" and not self._can_start_processes):
+                return in_thread()
+            from .decoder_process import ProcessDecoder  # whose imports threads do without
+
+            told = problems if self._falls_back or self.decoders == "threads" else None
+            return ProcessDecoder(**self._decoding, problems=told)
+
+        return new
 
     def _result(self, source: Source, outcome: Probabilities | Exception) -> Result:
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else None

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 _FORMAT = click.Choice(["table", "jsonl", "csv"])
 _SECONDS = click.FloatRange(0, 1_000_000, min_open=True)
 _MOST_SUFFIXES = 8  # that a summary names
-_LIMIT_OPTIONS = {"bytes": "--max-bytes", "pixels": "--max-pixels", "timeout": "--timeout"}
+_LIMIT_OPTIONS = {
+    "bytes": "--max-bytes",
+    "pixels": "--max-pixels",
+    "memory": "--max-memory",
+    "timeout": "--timeout",
+}
 
 
 MESSAGE = f"%(prog)s %(version)s, model {PACKAGED_NAME} {PACKAGED_VERSION}"
@@ -108,6 +113,12 @@ def main() -> None:
     "--max-pixels", type=click.IntRange(1), default=64_000_000, help="Refuse larger pictures."
 )
 @click.option("--max-bytes", type=click.IntRange(1), default=1 << 26, help="Refuse larger files.")
+@click.option(
+    "--max-memory",
+    type=click.IntRange(1),
+    default=400_000_000,
+    help="Bytes that decoding may take: of one picture, and of all at a time.",
+)
 def classify(
     paths: tuple[str, ...],
     form: str | None,
@@ -145,7 +156,7 @@ def classify(
     for name in ("threshold", "timeout"):
         if options[name] != options[name]:  # click's ranges let nan through
             raise click.BadParameter("nan is not a number.", param_hint=f"--{name}")
-    limits = Limits(pixels=options.pop("max_pixels"), bytes=options.pop("max_bytes"))
+    limits = Limits(*(options.pop(f"max_{name}") for name in ("pixels", "bytes", "memory")))
     single = len(paths) == 1 and paths[0] != "-" and not os.path.isdir(paths[0])
     leave_out_converters()
     with ended_by_ctrl_c():
@@ -173,8 +184,9 @@ def classify(
 @contextmanager
 def _libraries_silenced() -> Iterator[None]:
     """Drop what libtiff and other decoders print on stderr themselves; Python's own goes on."""
-    python: Any = sys.stderr
-    if python is None or python is not sys.__stderr__ or python.fileno() != 2:
+    python = sys.stderr
+    replaced = python is not sys.__stderr__
+    if python is None or replaced or python.fileno() != 2:
         yield
         return
     null, own = os.open(os.devnull, os.O_WRONLY), os.dup(2)

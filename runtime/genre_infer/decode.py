@@ -12,12 +12,22 @@ from PIL import Image, UnidentifiedImageError
 from .colour import in_rgb
 from .containers import FORMATS, format_of, pared
 from .jpeg_file import Jpeg, read_jpeg, refuse_missing_pixels
-from .limits import Limits, PosterError
+from .limits import MEMORY, Limits, PosterError
 
 # Pillow warns of odd metadata and large pictures. Here these are rows, or no matter.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIENTATION = 0x0112  # the EXIF tag
+# What decoding takes at most: the decoder's own planes, Pillow's picture, its copy in RGB.
+_BYTES_PER_PIXEL = {
+    "JPEG": 9,
+    "PNG": 10,
+    "WEBP": 24,
+    "AVIF": 20,
+    "GIF": 10,
+    "BMP": 9,
+    "TIFF": 12,
+}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -56,8 +66,10 @@ def decode(data: bytes, limits: Limits, draft: tuple[int, int] | None) -> Image.
             check_pixels(picture.size, limits)
             if form == "TIFF":
                 _check_tiff(picture, limits)
-            picture.load()
-            return in_rgb(upright(picture))
+            need = picture.width * picture.height * _BYTES_PER_PIXEL[form] + len(data)
+            with MEMORY.reserved(need, limits):
+                picture.load()
+                return in_rgb(upright(picture))
     except PosterError:
         raise
     except Image.DecompressionBombError:
@@ -89,16 +101,18 @@ def _decode_jpeg(jpeg: Jpeg, limits: Limits, draft: tuple[int, int] | None) -> I
             width, height = reversed(draft) if turned else draft
             asked = (2 * width, 2 * height)
             drafted = picture.draft(None, asked)  # None: colours stay as they are stored
-        picture.load()
-        if not jpeg.ended or jpeg.blank or _ends_in_grey(picture):
-            refuse_missing_pixels(jpeg, picture.tobytes(), partial(_jpeg_pixels, draft=asked))
-        if drafted is None or picture.size == whole:
-            return in_rgb(upright(picture))
-        # The box leaves out the part of the last column and row that lies outside the picture.
-        squished = in_rgb(picture).resize(
-            (width, height), Image.Resampling.BILINEAR, box=drafted[1]
-        )
-        return upright(squished, picture)
+        # A progressive file's coefficients are all in memory, whatever the draft.
+        coefficients = whole[0] * whole[1] * 6 if "progressive" in picture.info else 0
+        need = picture.width * picture.height * _BYTES_PER_PIXEL["JPEG"] + coefficients
+        with MEMORY.reserved(need + len(jpeg.data), limits):
+            picture.load()
+            if not jpeg.ended or jpeg.blank or _ends_in_grey(picture):
+                refuse_missing_pixels(jpeg, picture.tobytes(), partial(_jpeg_pixels, draft=asked))
+            if drafted is None or picture.size == whole:
+                return in_rgb(upright(picture))
+            # The box leaves out the part of the last column and row outside the picture.
+            box, bilinear = drafted[1], Image.Resampling.BILINEAR
+            return upright(in_rgb(picture).resize((width, height), bilinear, box=box), picture)
 
 
 def _ends_in_grey(picture: Image.Image) -> bool:

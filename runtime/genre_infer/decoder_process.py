@@ -53,7 +53,7 @@ class ProcessDecoder(Decoder[Source]):
     def __init__(
         self, width: int, height: int, limits: Limits, *, draft: bool, problems: list[str] | None
     ) -> None:
-        self._settings = [width, height, limits.pixels, limits.bytes, int(draft)]
+        self._settings = [width, height, limits.pixels, limits.bytes, limits.memory, int(draft)]
         self._problems = problems
         self._process: Any = None  # Popen
         self._stopped = False
@@ -187,8 +187,10 @@ def _path(source: Source) -> str | None:
     return path if isinstance(path, str) and not path.startswith(_OWN_FILES) else None
 
 
-def _new_decode(width: int, height: int, most_pixels: int, most_bytes: int, draft: int) -> Any:
-    limits = Limits(most_pixels, most_bytes)
+def _new_decode(
+    width: int, height: int, most_pixels: int, most_bytes: int, most_memory: int, draft: int
+) -> Any:
+    limits = Limits(most_pixels, most_bytes, most_memory)
     return partial(poster_pixels, width=width, height=height, limits=limits, draft=bool(draft))
 
 

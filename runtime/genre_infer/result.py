@@ -14,7 +14,7 @@ Status = Literal[
     "permission-denied",
     "timeout",
 ]
-Limit = Literal["bytes", "pixels", "timeout"]
+Limit = Literal["bytes", "pixels", "memory", "timeout"]
 
 STATUSES: tuple[str, ...] = get_args(Status)
 

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -218,3 +219,24 @@ def test_limits_on_pixels_are_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         load_poster(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert load_poster(path, Limits(pixels=160_000)).size == (400, 400)
+
+
+HUGE_WEBP = bytes.fromhex("524946461a000000574542505650384c0e0000002ffe7fd013071011250b4444ff03")
+
+
+def test_what_decoding_takes_is_limited() -> None:
+    with pytest.raises(PosterError, match=r"about 1,536 MB, over the limit of 400 MB\.") as caught:
+        load_poster(HUGE_WEBP)
+    assert (caught.value.status, caught.value.limit) == ("too-large", "memory")
+    small = Limits(memory=400_000)
+    for form in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF"):
+        assert load_poster(encoded(halves(), form), small).size == (60, 90)
+        assert status_of(encoded(noise((400, 600)), form), small) == "too-large"
+
+
+def test_large_pictures_wait_for_each_other() -> None:
+    data = encoded(noise((400, 600)), "PNG")
+    limits = Limits(memory=3_000_000)  # one of them at a time
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: load_poster(data, limits).size, range(12)))
+    assert opened == [(400, 600)] * 12

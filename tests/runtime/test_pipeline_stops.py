@@ -1,11 +1,13 @@
 """The pipeline where it is stopped: time limits, Ctrl-C, a consumer that leaves."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from command import eventually
 from toy_pipeline import decode, our_threads, run, squares, values
 
-from genre_infer import GenreInferError
+from genre_infer import Classifier, GenreInferError
 from genre_infer.limits import PosterError
 
 
@@ -208,3 +210,19 @@ def test_a_pause_delivers_what_is_there() -> None:
         if number == 2:
             assert taken == [0, 1, 2]  # computed without waiting for more
     assert seen == list(range(20))
+
+
+def test_abandoned_threads_are_few(toy: Path, tmp_path: Path) -> None:
+    """After two that exceeded the time limit, posters are decoded in processes."""
+    pytest.importorskip("onnxruntime")
+    pipes = [tmp_path / f"{number}.jpg" for number in range(5)]
+    for pipe in pipes:
+        os.mkfifo(pipe)  # nobody writes: a read never returns
+    before = threading.active_count()
+    with Classifier(toy, device="cpu", threads=1, timeout=0.5, decoders="threads") as classifier:
+        results = list(classifier.classify_many([*pipes, SAMPLE]))
+    assert [result.status for result in results] == ["timeout"] * 5 + ["ok"]
+    assert eventually(lambda: threading.active_count() <= before + 3)
+    for pipe in pipes:  # lets the abandoned threads end
+        with suppress(OSError):
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))

@@ -1,4 +1,4 @@
-"""genre-train calibrate, modes and robustness, over a small checkpoint."""
+"""genre-train calibrate, modes, robustness and slices, over a small checkpoint."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from genre_train import metrics
+from genre_train import metrics, slices
 from genre_train.cli import main
 from genre_train.modes import answers
 from genre_train.predictions import Predictions
@@ -94,6 +94,24 @@ def test_modes_compares_every_rule(checkpoint: Path, collection: Any, tmp_path: 
     names = [row["rule"] for row in read(output)]
     assert names[: len(RULES)] == list(RULES)
     assert names[-1] == "(the model's high-recall)"
+
+
+def test_slices_are_parts_of_the_split(
+    checkpoint: Path, collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "FEWEST_POSTERS", 4)
+    lines = collection.table.read_text().splitlines()
+    years = ["year", *(str(1970 + number % 20) for number in range(len(lines) - 1))]
+    table = tmp_path / "films.csv"
+    table.write_text("\n".join(f"{line},{year}" for line, year in zip(lines, years, strict=True)))
+    output = tmp_path / "slices.csv"
+    command = ["slices", str(checkpoint), "--table", str(table), "-o", str(output)]
+    done = CliRunner().invoke(main, [*command, "--posters", str(collection.posters)])
+    assert done.exit_code == 0, done.stderr
+    counts = {row["slice"]: int(row["posters"]) for row in read(output)}
+    assert counts["domain one"] + counts["domain two"] == 24
+    assert counts["year 1970 to 1979"] + counts["year 1980 to 1989"] == 24
+    assert sum(count for name, count in counts.items() if "in the table" in name) == 24
 
 
 def test_answers_by_hand() -> None:

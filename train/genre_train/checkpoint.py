@@ -203,6 +203,11 @@ def read_document(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: There is none, or it is not one that this version reads.
     """
+    if folder.is_file():
+        raise CheckpointError(
+            f"{folder} is a file, and a checkpoint is a folder, as genre-train fit writes it. "
+            "(A learner that fastai exported cannot be read.)"
+        )
     try:
         document: dict[str, Any] = json.loads((folder / DOCUMENT).read_text("utf-8"))
     except OSError:

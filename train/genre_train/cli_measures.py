@@ -189,3 +189,22 @@ def modes(force: bool, **options: Any) -> None:
     with needs_extra("train"):
         from .modes import run_modes
     run_modes(**options)
+
+
+@click.command()
+@MODEL
+@TABLE
+@POSTERS
+@CSV
+@SPLIT
+@FORCE
+@MODEL_DEVICE
+def slices(force: bool, **options: Any) -> None:
+    """Measure parts of a split: domains, decades, and how many genres a poster has.
+
+    Decades need a column 'year' in the table.
+    """
+    refuse_existing(force, options["output"])
+    with needs_extra("train"):
+        from .slices import run_slices
+    run_slices(**options)

@@ -29,6 +29,7 @@ class Poster:
         genres: In the order of the film's row.
         split: 'train', 'valid' or 'test'.
         domain: Where the poster is from; 'all' if the table does not say.
+        year: The year of the film; None if the table does not say.
     """
 
     imdb_id: int
@@ -36,6 +37,7 @@ class Poster:
     genres: tuple[str, ...]
     split: str
     domain: str
+    year: int | None = None
 
 
 @dataclass
@@ -192,7 +194,7 @@ def _existing(file: str, folder: Path) -> list[str]:
 
 
 def _poster(film: Film, name: str, split: str) -> Poster:
-    return Poster(film.imdb_id, name, film.genres, split, film.domain or "all")
+    return Poster(film.imdb_id, name, film.genres, split, film.domain or "all", film.year)
 
 
 def hashed_split(imdb_id: int, seed: int) -> str:

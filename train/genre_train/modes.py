@@ -3,19 +3,15 @@
 Each rule's thresholds are fitted on the valid posters and measured on the test posters.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from . import metrics
-from .files import write_csv
+from .figures import print_and_write
 from .predictions import Predictions, predict
-from .provenance import commit, processor, today
 from .thresholds import RULES, fit_thresholds
 
 COLUMNS = {
@@ -42,11 +38,8 @@ def run_modes(*, model: Path, table: Path, posters: Path, output: Path | None, d
         predict(model, table, posters, split=split, device=device)[0] for split in ("valid", "test")
     )
     rows = mode_rows(valid, test)
-    _print(test, rows)
-    if output:
-        facts = {"model": test.model, "processor": processor()}
-        facts |= {"date": today(), "commit": commit(Path(__file__))}
-        write_csv(output, [{**row, **facts} for row in rows])
+    title = f"{test.model}: {len(test.labels)} test posters"
+    print_and_write(title, COLUMNS, rows, output, test.model)
 
 
 def mode_rows(valid: Predictions, test: Predictions) -> list[dict[str, Any]]:
@@ -93,13 +86,3 @@ def answers(predictions: Predictions, thresholds: NDArray[np.float64]) -> dict[s
         "micro_f1": measured["micro_f1"],
         "macro_f1": measured["macro_f1"],
     }
-
-
-def _print(predictions: Predictions, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=f"{predictions.model}: {len(predictions.labels)} test posters")
-    table.add_column(COLUMNS["rule"])
-    for title in list(COLUMNS.values())[1:]:
-        table.add_column(title, justify="right")
-    for row in rows:
-        table.add_row(row["rule"], *(f"{row[name]:.3f}" for name in list(COLUMNS)[1:]))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140).print(table)

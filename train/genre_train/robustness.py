@@ -3,7 +3,6 @@
 Every poster of a split is scaled, recompressed, cropped, turned or made grey, and predicted again.
 """
 
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from genre_infer.cores import available_cores
 from genre_infer.posters import Pixels, load_poster, squish
@@ -23,10 +20,9 @@ from genre_infer.progress import progress
 
 from . import metrics
 from .dataset import Dataset
-from .files import write_csv
+from .figures import print_and_write
 from .intervals import RESAMPLES, headlines, interval, resample
 from .predictions import Predictions, open_predictor, predict
-from .provenance import commit, processor, today
 
 MODE = "balanced"  # the mode whose labels are compared
 
@@ -121,11 +117,8 @@ def run_robustness(
             pixels = changed_pixels(dataset, everything, change, name)
             after = replace(before, probabilities=predictor.probabilities(pixels))
             rows.append(_row(name, before, after, unchanged, headlines(after, counts)))
-    _print(before, rows, split)
-    if output:
-        facts = {"model": before.model, "processor": processor()}
-        facts |= {"date": today(), "commit": commit(Path(__file__))}
-        write_csv(output, [{**row, **facts} for row in rows])
+    title = f"{before.model}: {len(before.labels)} posters of {split}"
+    print_and_write(title, COLUMNS, rows, output, before.model)
 
 
 def changed_pixels(
@@ -174,14 +167,3 @@ def _row(
         "high": high,
         "agree": float((named == named_before).mean()),
     }
-
-
-def _print(predictions: Predictions, rows: list[dict[str, Any]], split: str) -> None:
-    table = Table(title=f"{predictions.model}: {len(predictions.labels)} posters of {split}")
-    table.add_column(COLUMNS["change"])
-    for title in list(COLUMNS.values())[1:]:
-        table.add_column(title, justify="right")
-    for row in rows:
-        signed = [f"{row[name]:+.4f}" for name in ("difference", "low", "high")]
-        table.add_row(row["change"], f"{row['macro_ap']:.4f}", *signed, f"{row['agree']:.4f}")
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120).print(table)

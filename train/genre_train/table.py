@@ -32,6 +32,7 @@ class Film:
         split: One of SPLITS; None if the table has no such column.
         domain: Where the poster is from; None if the table does not say.
         file: The poster's file, relative to the posters' folder; None if the table does not say.
+        year: The year of the film; None if the table does not say.
     """
 
     imdb_id: int
@@ -39,6 +40,7 @@ class Film:
     split: str | None
     domain: str | None
     file: str | None = None
+    year: int | None = None
 
 
 class FilmTable(NamedTuple):
@@ -75,7 +77,7 @@ def read_table(path: Path, domains: tuple[str, ...] = ()) -> FilmTable:
     id_column = _column(columns, ID_COLUMNS, path)
     genre_column = _column(columns, GENRE_COLUMNS, path)
     split_column, domain_column = columns.get("split"), columns.get("domain")
-    file_column = columns.get("file")
+    file_column, year_column = columns.get("file"), columns.get("year")
     if domains and domain_column is None:
         raise TableError(f"{path.name} has no column 'domain'; leave --domain out.")
     try:
@@ -104,7 +106,8 @@ def read_table(path: Path, domains: tuple[str, ...] = ()) -> FilmTable:
             left_out["duplicate"] += 1
         else:
             split = _split(row[split_column], path) if split_column is not None else None
-            film = Film(imdb_id, genres, split, domain, file)
+            year = _year(row[year_column]) if year_column is not None else None
+            film = Film(imdb_id, genres, split, domain, file, year)
             _refuse_contradiction(first_rows.setdefault(imdb_id, film), film, path)
             films[imdb_id, file] = film
     if not films:
@@ -155,6 +158,11 @@ def _column(columns: dict[str, str], wanted: tuple[str, ...], path: Path) -> str
         f"{path.name} has none of the columns {', '.join(wanted)} (any case); it has "
         f"{', '.join(columns) or 'none at all'}."
     )
+
+
+def _year(text: str) -> int | None:
+    match = re.fullmatch(r"\s*(\d{4})(\.0)?\s*", str(text))
+    return int(match[1]) if match else None
 
 
 def _split(text: str, path: Path) -> str:
