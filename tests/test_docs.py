@@ -232,3 +232,15 @@ def test_all_modes_are_documented() -> None:
     formats = (ROOT / "docs" / "formats.md").read_text("utf-8")
     for name in MODES:
         assert f"`{name}`" in formats
+
+
+def test_the_tests_that_security_names_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text("utf-8")))
+    files = (ROOT / "tests").rglob("test_*.py")
+    written = {
+        name
+        for path in files
+        for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.M)
+    }
+    assert len(named) > 10
+    assert named <= written

@@ -251,3 +251,14 @@ def test_no_words_of_libraries_on_stderr(folder: Path, cpu: list[str]) -> None:
         assert [row["status"] for row in rows(done.stdout)].count("ok") == 12
         (line,) = done.stderr.decode().splitlines()
         assert line.startswith("13 posters; 1 unreadable")
+
+
+def test_paths_that_begin_like_formulas(folder: Path, cpu: list[str]) -> None:
+    names = ["=1+1.jpg", "+1.jpg", "-1.jpg", "@SUM(1).jpg"]
+    for name in names:
+        (folder / name).write_bytes((folder / "1.jpg").read_bytes())
+    done = invoke(*cpu, "--format", "csv", "--", *names, cwd=folder)
+    found = list(csv.reader(io.StringIO(done.stdout.decode())))
+    assert [row[0] for row in found[1 : 1 + len(names)]] == [f"./{name}" for name in names]
+    as_json = rows(invoke(*cpu, "--", *names, cwd=folder).stdout)
+    assert [row["path"] for row in as_json] == names  # only spreadsheets compute them
