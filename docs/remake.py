@@ -18,7 +18,7 @@ import click
 import seed_log
 
 from genre_bench import tables
-from genre_train import modes, robustness, shortcut, slices
+from genre_train import modes, robustness, runs, shortcut, slices
 from genre_train.markdown import table as markdown
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +27,7 @@ FASTAI = "fastai, PyTorch"
 TRAIN_COLUMNS = {
     "modes": modes.COLUMNS,
     "robustness": robustness.COLUMNS,
+    "runs": runs.COLUMNS,
     "shortcut": shortcut.COLUMNS,
     "slices": slices.COLUMNS,
 }

@@ -76,10 +76,11 @@ def refuse_missing_pixels(jpeg: Jpeg, pixels: bytes, decode: Callable[[bytes], b
         PosterError: Pixels are missing, or some are not those that were written.
     """
     stem = jpeg.data[: -len(END)]
-    if decode(_RESTART.sub(_NOISE, stem) + _NOISE + END) != pixels:
+    lacks = decode(_RESTART.sub(_NOISE, stem) + _NOISE + END) != pixels
+    if lacks and not jpeg.ended:
         raise PosterError("truncated", "The file ends before the picture does.")
-    if jpeg.blank and decode(stem.rstrip(b"\0")[:-8] + END) == pixels:
-        raise PosterError("truncated", "Data in the middle of the file is missing or damaged.")
+    if lacks or (jpeg.blank and decode(stem.rstrip(b"\0")[:-8] + END) == pixels):
+        raise PosterError("truncated", "Data of the picture is missing, or damaged.")
 
 
 class _Reader:

@@ -96,6 +96,19 @@ def test_modes_compares_every_rule(checkpoint: Path, collection: Any, tmp_path: 
     assert names[-1] == "(the model's high-recall)"
 
 
+def test_runs_are_told_from_checkpoints(checkpoint: Path, tmp_path: Path) -> None:
+    output = tmp_path / "runs.csv"
+    done = CliRunner().invoke(main, ["runs", str(checkpoint), str(checkpoint), "-o", str(output)])
+    assert done.exit_code == 0, done.stderr
+    row, again = read(output)
+    assert row == again
+    assert (row["run"], row["size"], row["posters"]) == ("tiny", "64x96", "72")
+    assert row["changed"] == "only the head"
+    document = json.loads((checkpoint / "checkpoint.json").read_text())
+    expected = document["metrics"]["test"]["mean of domains"]["macro_ap"]
+    assert float(row["test"] or "nan") == pytest.approx(expected or float("nan"), nan_ok=True)
+
+
 def test_slices_are_parts_of_the_split(
     checkpoint: Path, collection: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import click
 from genre_infer import __version__
 from genre_infer.cli_common import CommandGroup
 
-from .cli_measures import evaluate, modes, results, robustness, shortcut, show, slices
+from .cli_measures import evaluate, modes, results, robustness, runs, shortcut, show, slices
 from .options import (
     DEVICE,
     DOMAIN,
@@ -178,5 +178,5 @@ def calibrate(**options: Any) -> None:
     run_calibrate(**options)
 
 
-for command in (evaluate, show, results, modes, robustness, slices, shortcut):
+for command in (evaluate, show, results, runs, modes, robustness, slices, shortcut):
     main.add_command(command)

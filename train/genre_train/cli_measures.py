@@ -208,3 +208,20 @@ def slices(force: bool, **options: Any) -> None:
     with needs_extra("train"):
         from .slices import run_slices
     run_slices(**options)
+
+
+@click.command()
+@click.argument(
+    "checkpoints",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@CSV
+@FORCE
+def runs(force: bool, **options: Any) -> None:
+    """Say of each of CHECKPOINTS what its run of fit was, cost and gave."""
+    refuse_existing(force, options["output"])
+    with needs_extra("train"):
+        from .runs import run_runs
+    run_runs(**options)
