@@ -19,7 +19,7 @@ ROW_FORMAT = 1
 version; renaming or removing one would raise it."""
 
 # The model in this package's own wheel; here, so that --version imports no more than this.
-PACKAGED_NAME, PACKAGED_VERSION = "genre-infer-resnet34", "0.1.0"
+PACKAGED_NAME, PACKAGED_VERSION = "genre-infer-resnet34", "0.2.0"
 
 if TYPE_CHECKING:
     from .classifier import Classifier as Classifier

@@ -22,7 +22,7 @@ from .onnx_reader import OnnxFile, check, content_sha256, read_file
 from .rows import printable
 
 PACKAGED_PATH = Path(__file__).with_name("model") / "genre-infer.onnx"
-PACKAGED_SHA256 = "ebc91f190221a21d7804145d50a91cfc479ece359de2d2d8d6325d32faa7775e"
+PACKAGED_SHA256 = "afe3602b14540e056d2782ce62e1ff44345aed1bf0a001c3c8410d7d220ab1db"
 
 GROUP = "genre_infer.models"
 

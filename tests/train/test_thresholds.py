@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genre_train.thresholds import FEWEST_NAMED, MODES, RULES, fit_thresholds
+from genre_train.thresholds import FEWEST_NAMED, MODES, RULES, best_f1, fit_thresholds
 
 
 def sample(seed: int, posters: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +23,7 @@ def at(scores: np.ndarray, truth: np.ndarray, threshold: float) -> tuple[float, 
 @pytest.mark.parametrize("seed", range(5))
 def test_each_mode_is_what_it_says(seed: int) -> None:
     scores, truth = sample(seed)
-    fitted = fit_thresholds(scores[:, None], truth[:, None], ["Drama"])
+    fitted = fit_thresholds(scores[:, None], truth[:, None], ["Drama"], best_f1)
     assert list(fitted) == list(MODES)
     every = [at(scores, truth, t) for t in np.linspace(0, 1, 1001)]
 
@@ -59,7 +59,7 @@ def test_modes_are_nested(spread: float, share: float) -> None:
     generator = np.random.default_rng(1)
     truth = generator.random(400) < share
     scores = np.clip(generator.normal(0.3 + 0.3 * truth, spread), 0, 1)
-    fitted = fit_thresholds(scores[:, None], truth[:, None], ["Drama"])
+    fitted = fit_thresholds(scores[:, None], truth[:, None], ["Drama"], best_f1)
     precise, balanced, complete = (
         fitted[mode]["Drama"] for mode in ("high-precision", "balanced", "high-recall")
     )

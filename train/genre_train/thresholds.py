@@ -145,11 +145,11 @@ def fit_thresholds(
     probabilities: NDArray[np.floating],
     labels: Labels,
     genres: list[str],
-    rule: Rule = best_f1,
+    rule: Rule = one_for_all,
 ) -> dict[str, dict[str, Threshold]]:
     """Fit the thresholds of all modes.
 
-    balanced: as the rule says.
+    balanced: as the rule says; by default one threshold for all genres.
     high-precision: the lowest threshold that names at least FEWEST_NAMED posters with a precision
     of at least PRECISION, counted as (hits + 1) / (named + 2); None if there is no such threshold.
     high-recall: the highest threshold with a recall of at least RECALL.
