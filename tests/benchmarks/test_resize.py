@@ -1,5 +1,6 @@
 """genre-bench resize: the resize of an exported file against Pillow's."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import onnx
 import pytest
 
 from genre_bench import resize
+from genre_infer.model_file import sidecar
 
 
 def test_the_resize_is_compared_with_pillow_at_every_size(
@@ -50,6 +52,7 @@ def test_it_is_the_resize_of_the_file(
     for name in ("as it is", "changed"):
         path = tmp_path / f"{name}.onnx"
         onnx.save(changed, path)
+        sidecar(path).write_text(hashlib.sha256(path.read_bytes()).hexdigest())
         done = bench("resize", path, "--device", "cpu", "--repeats", 1, "--csv", f"{path}.csv")
         assert done.exit_code == 0, done.output
         shares.append(float(read_rows(Path(f"{path}.csv"))[0]["share_differing"]))
