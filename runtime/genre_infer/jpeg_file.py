@@ -17,10 +17,10 @@ MOST_METADATA = 1 << 20  # bytes of orientation and colour profile
 
 _FILL = re.compile(rb"\xff+")
 # The end of a scan: a marker that is neither a restart nor a stuffed byte.
-_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _RESTART = re.compile(rb"(?=\xff[\xd0-\xd7])")
 # What an encoder writes for more than a few bytes only over large areas of one colour.
-_BLANK = re.compile(rb"\x00{32}|(?:\xff\x00){16}")
+_BLANK = (b"\0" * 32, b"\xff\0" * 16)
 _NOISE = bytes(range(1, 255)) * 8  # a decoder takes it for pixels only where it lacks some
 
 _NEEDED = {  # application segments that pixels depend on, by how they begin
@@ -60,8 +60,9 @@ def read_jpeg(data: bytes) -> Jpeg:
     if not reader.scans or reader.lacks_scans():
         raise PosterError("truncated", "The file ends before the picture does.")
     kept = b"".join([*reader.kept, END])
-    blank = _BLANK.search(kept.rstrip(b"\0\xff\xd9"), reader.first_scan)
-    return Jpeg(kept, ended, blank is not None)
+    written = kept.rstrip(b"\0\xff\xd9")
+    blank = any(written.find(run, reader.first_scan) >= 0 for run in _BLANK)
+    return Jpeg(kept, ended, blank)
 
 
 def refuse_missing_pixels(jpeg: Jpeg, pixels: bytes, decode: Callable[[bytes], bytes]) -> None:
