@@ -7,7 +7,16 @@ import click
 
 from genre_infer import __version__
 from genre_infer.cli_common import CommandGroup
-from genre_train.options import FORCE, POSTERS, SEED, SPLIT, TABLE, needs_extra, refuse_existing
+from genre_train.options import (
+    FORCE,
+    POSTERS,
+    SEED,
+    SPLIT,
+    TABLE,
+    needs_extra,
+    refuse_existing,
+    together,
+)
 
 from .cli_options import (
     ANY_POSTERS,
@@ -25,7 +34,6 @@ from .cli_options import (
     THREADS,
     checkpoint,
     repeats,
-    together,
 )
 
 

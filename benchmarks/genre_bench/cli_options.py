@@ -1,12 +1,11 @@
 """Options that several of genre-bench's commands take."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from genre_train.options import FORCE, POSTERS, SPLIT, TABLE, Size
+from genre_train.options import FORCE, POSTERS, SPLIT, TABLE, Size, together
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -22,17 +21,6 @@ DEVICES = click.option(
 CSV = click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path), help="Write the figures to this file."
 )
-
-
-def together(*options: Any) -> Callable[[Any], Any]:
-    """Return several options as one decorator, in this order."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 def checkpoint(text: str, *, required: bool) -> Any:

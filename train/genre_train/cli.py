@@ -10,6 +10,7 @@ from genre_infer.cli_common import CommandGroup
 
 from .cli_measures import evaluate, modes, results, robustness, runs, shortcut, show, slices
 from .options import (
+    CHECKPOINT,
     DEVICE,
     DOMAIN,
     FORCE,
@@ -31,13 +32,7 @@ def main() -> None:
 @main.command()
 @TABLE
 @POSTERS
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Checkpoint folder to write.",
-)
+@CHECKPOINT
 @click.option(
     "--recipe",
     type=click.Choice(["standard", "seed"]),
@@ -154,13 +149,7 @@ def sort(mode: str | None, **options: Any) -> None:
 @click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @TABLE
 @POSTERS
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Checkpoint folder to write.",
-)
+@CHECKPOINT
 @click.option("--size", type=Size(), help="Another input size.")
 @click.option("--name", help="Another name for the model.")
 @click.option("--model-version", help="Another version for the model.")

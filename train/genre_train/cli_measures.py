@@ -9,6 +9,7 @@ from .options import (
     CSV,
     DOMAIN,
     FORCE,
+    MEASURED,
     MODEL,
     MODEL_DEVICE,
     POSTERS,
@@ -154,13 +155,7 @@ def shortcut(force: bool, **options: Any) -> None:
 
 
 @click.command()
-@MODEL
-@TABLE
-@POSTERS
-@CSV
-@SPLIT
-@FORCE
-@MODEL_DEVICE
+@MEASURED
 def robustness(force: bool, **options: Any) -> None:
     """Measure how far the headline falls when posters look a little different.
 
@@ -192,13 +187,7 @@ def modes(force: bool, **options: Any) -> None:
 
 
 @click.command()
-@MODEL
-@TABLE
-@POSTERS
-@CSV
-@SPLIT
-@FORCE
-@MODEL_DEVICE
+@MEASURED
 def slices(force: bool, **options: Any) -> None:
     """Measure parts of a split: domains, decades, and how many genres a poster has.
 

@@ -1,6 +1,6 @@
 """Options that several of genre-train's commands take."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,17 @@ def needs_extra(extra: str) -> Iterator[None]:
         missing = f"This command needs the package {(error.name or '').partition('.')[0]}"
         install = f'pip install "genre-infer[{extra}]"'
         raise GenreInferError(f"{missing}; install it with: {install}") from None
+
+
+def together(*options: Any) -> Callable[[Any], Any]:
+    """Return several options as one decorator, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def refuse_existing(force: bool, *paths: Path | None) -> None:
@@ -101,3 +112,11 @@ LICENCE = click.option(
     metavar="WHAT LICENCE",
     help="A licence for the checkpoint, e.g. backbone CC0-1.0. May be repeated.",
 )
+CHECKPOINT = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Checkpoint folder to write.",
+)
+MEASURED = together(MODEL, TABLE, POSTERS, CSV, SPLIT, FORCE, MODEL_DEVICE)
